@@ -103,7 +103,7 @@ enum op_kind {
 	OP_SECCOMP = 45,        /* data: struct sock_filter[], n0 SECCOMP_FILTER_FLAG_*, n1 listener slot or -1 */
 	OP_KEYRING = 46,        /* s0 name or "" for anonymous: keyctl(KEYCTL_JOIN_SESSION_KEYRING) */
 	OP_SETSID = 47,         /* */
-	OP_OPEN_PTY = 48,       /* n0 devpts directory slot (of the container), n1 rows<<16|cols, n2 slave slot out; the master goes to the stage */
+	OP_OPEN_PTY = 48,       /* n0 devpts directory slot (of the container), n1 rows<<32|cols, n2 slave slot out; the master goes to the stage */
 	OP_STDIO_PTY = 49,      /* n0 slave slot: becomes the controlling terminal and descriptors 0, 1, 2 */
 	OP_HOLD = 50,           /* report CREATED and wait for CONTROL_GO */
 	OP_CLOSE_RANGE = 51,    /* n0 first descriptor: everything from it on gets close-on-exec */

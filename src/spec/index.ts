@@ -1,0 +1,7 @@
+/**
+ * The specifications that containers are described with: OCI's runtime configuration as types, and
+ * what tsrun adds to it. Pure vocabulary; parsing with JSON paths in the errors happens here too.
+ * Start with oci.ts.
+ */
+export type * from "./oci.ts";
+export type { RootMount } from "./root-mount.ts";

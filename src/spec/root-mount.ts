@@ -1,0 +1,18 @@
+/**
+ * What becomes the container's "/", as data: the overlay folder computes it, the rootfs folder turns
+ * it into ops. Paths are absolute host paths.
+ */
+export type RootMount =
+  /** A directory as it is: the container writes into it. */
+  | { readonly kind: "bind"; readonly path: string }
+  | {
+      readonly kind: "overlay";
+      /** Uppermost first; at least one. */
+      readonly lower: readonly string[];
+      /** Absent makes a read-only overlay. */
+      readonly upper?: { readonly dir: string; readonly work: string };
+      /** Mount options that need no value ("volatile") or have one ("xino=auto"), in order. */
+      readonly options: readonly string[];
+      /** Layers and upper are owned by host ids 0… and must be seen through the container's id map. */
+      readonly idMapped: boolean;
+    };
