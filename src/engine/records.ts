@@ -1,0 +1,103 @@
+/**
+ * What the engine keeps of a container, and where.
+ *
+ *     ROOT/containers/ID/config.json   ContainerConfig: the request and the image it was made from
+ *     ROOT/containers/ID/upper, work   the writable layer
+ *     ROOT/containers/ID/container.log, .1, .2 …   CRI log format
+ *     ROOT/containers/ID/exit.json     ExitRecord of the last run, written by the supervisor
+ *     ROOT/names/NAME → ID             a symlink: a name is taken by making it
+ *     RUN/containers/ID/state.json     ContainerState: a running container's processes and cgroup
+ *     RUN/containers/ID/attach.sock    the supervisor's attach socket
+ *     RUN/containers/ID/etc/           hosts, resolv.conf, hostname that are bound into the root
+ *     RUN/containers/ID/rootfs/        the empty directory on which the root is assembled
+ *     RUN/locks/ID                     flock: one command at a time changes a container
+ *     RUN/events.jsonl                 the journal of events
+ *
+ * ROOT is /var/lib/tsrun (--root), RUN is /run/tsrun for it, and RUN below another name per other ROOT.
+ * Every record is written to a temporary file and renamed.
+ */
+import type { ContainerRequest } from "./request.ts";
+
+/** 64 hexadecimal digits. */
+export type ContainerId = string & { readonly __brand: "ContainerId" };
+
+/** The lifecycle: `created` has never run (or lost its run to a reboot), `exited` has an ExitRecord. */
+export type ContainerStatus = "created" | "starting" | "running" | "paused" | "exited" | "removing";
+
+export interface ContainerConfig {
+  readonly version: 1;
+  readonly id: ContainerId;
+  readonly name: string;
+  /** RFC 3339, UTC. */
+  readonly createdAt: string;
+  readonly request: ContainerRequest;
+  /** Absent with --rootfs. */
+  readonly image?: {
+    readonly id: string;
+    readonly reference: string;
+    /** Layer directories, uppermost first, absolute. */
+    readonly layers: readonly string[];
+  };
+  /** Resolved once at create, so that a restart means the same: the image's configuration merged in. */
+  readonly process: {
+    readonly args: readonly string[];
+    readonly env: readonly string[];
+    readonly cwd: string;
+    readonly user: string;
+    readonly stopSignal: string;
+    readonly stopTimeoutSeconds: number;
+  };
+  /** Id maps that --userns auto chose, kept for the container's life. */
+  readonly userns?: {
+    readonly uids: readonly {
+      readonly containerID: number;
+      readonly hostID: number;
+      readonly size: number;
+    }[];
+    readonly gids: readonly {
+      readonly containerID: number;
+      readonly hostID: number;
+      readonly size: number;
+    }[];
+  };
+}
+
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: with it a reused pid is told apart. */
+  readonly startTime: string;
+}
+
+export interface ContainerState {
+  readonly version: 1;
+  readonly id: ContainerId;
+  /** /proc/sys/kernel/random/boot_id of the boot in which it started. */
+  readonly bootId: string;
+  readonly status: "starting" | "running" | "paused" | "removing";
+  readonly init?: ProcessIdentity;
+  readonly supervisor?: ProcessIdentity;
+  /** Absolute path of the cgroup directory. */
+  readonly cgroup?: string;
+  readonly startedAt?: string;
+}
+
+/** A container as commands show it. */
+export interface ContainerView {
+  readonly config: ContainerConfig;
+  readonly status: ContainerStatus;
+  readonly state?: ContainerState;
+  readonly exit?: ExitRecord;
+}
+
+/** Written by the supervisor (native/record.c) when the container's first process has ended. */
+export interface ExitRecord {
+  readonly pid: number;
+  /** 0–255, or null when a signal ended it. */
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+  readonly oomKilled: boolean;
+  readonly oomKills: number;
+  readonly finishedAt: string;
+  /** Log lines that a full disk or an I/O error took. */
+  readonly logLost: number;
+}
