@@ -109,6 +109,7 @@ enum op_kind {
 	OP_CLOSE_RANGE = 51,    /* n0 first descriptor: everything from it on gets close-on-exec */
 	OP_INIT = 52,           /* fork: the caller stays as a reaping, forwarding PID 1, the child goes on with the next op */
 	OP_EXEC = 53,           /* data: struct exec_lists; the candidates are tried in turn on ENOENT/ENOTDIR/EACCES */
+	OP_FCHOWN = 54,         /* n0 descriptor 0, 1 or 2, n1 uid, n2 gid */
 	OP_KIND_END
 };
 

@@ -198,7 +198,8 @@ export type Op =
   | { readonly kind: "hold" }
   | { readonly kind: "closeRange"; readonly first: number }
   | { readonly kind: "init" }
-  | { readonly kind: "exec"; readonly lists: ExecLists };
+  | { readonly kind: "exec"; readonly lists: ExecLists }
+  | { readonly kind: "fchown"; readonly fd: number; readonly uid: number; readonly gid: number };
 
 export type OpKind = Op["kind"];
 export type OpOf<K extends OpKind> = Extract<Op, { readonly kind: K }>;

@@ -82,4 +82,5 @@ export const WIRE: { readonly [K in OpKind]: WireForm<K> } = {
   closeRange: { code: 51, num: ["first"] },
   init: { code: 52 },
   exec: { code: 53, data: "lists" },
+  fchown: { code: 54, num: ["fd", "uid", "gid"] },
 };

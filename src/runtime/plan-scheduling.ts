@@ -1,0 +1,124 @@
+/**
+ * Scheduling attributes as the kernel's structures: CPU masks, struct sched_attr, I/O priorities.
+ */
+import { TsrunError } from "../base/errors.ts";
+import type { OciScheduler } from "../spec/index.ts";
+
+const MAX_CPUS = 8192;
+
+/** A cpu list ("0-2,4") as sched_setaffinity(2) takes it: one bit a CPU, whole 64-bit words. */
+export function cpuMask(list: string): Uint8Array {
+  const cpus = list.split(",").flatMap((part) => cpuRange(part.trim(), list));
+  const mask = new Uint8Array((Math.floor(Math.max(...cpus) / 64) + 1) * 8);
+  for (const cpu of cpus) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
+  return mask;
+}
+
+function cpuRange(part: string, list: string): number[] {
+  const match = /^(\d+)(?:-(\d+))?$/.exec(part);
+  const first = Number(match?.[1]);
+  const last = Number(match?.[2] ?? match?.[1]);
+  if (!match || last < first || last >= MAX_CPUS) {
+    throw new TsrunError("INVALID_SPEC", `"${list}" is not a list of CPUs`, {
+      hint: 'Write numbers and ranges, e.g. "0-2,4".',
+    });
+  }
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+/** include/uapi/linux/sched.h */
+const SCHED_POLICIES: Readonly<Record<string, number>> = {
+  SCHED_OTHER: 0,
+  SCHED_FIFO: 1,
+  SCHED_RR: 2,
+  SCHED_BATCH: 3,
+  SCHED_ISO: 4,
+  SCHED_IDLE: 5,
+  SCHED_DEADLINE: 6,
+};
+const SCHED_FLAGS: Readonly<Record<string, bigint>> = {
+  SCHED_FLAG_RESET_ON_FORK: 0x01n,
+  SCHED_FLAG_RECLAIM: 0x02n,
+  SCHED_FLAG_DL_OVERRUN: 0x04n,
+  SCHED_FLAG_KEEP_POLICY: 0x08n,
+  SCHED_FLAG_KEEP_PARAMS: 0x10n,
+  SCHED_FLAG_UTIL_CLAMP_MIN: 0x20n,
+  SCHED_FLAG_UTIL_CLAMP_MAX: 0x40n,
+};
+const SCHED_ATTR_SIZE = 56;
+
+/** struct sched_attr, sched_setattr(2). Throws INVALID_SPEC for a policy or flag that is not known. */
+export function schedAttr(scheduler: OciScheduler): Uint8Array {
+  const policy = SCHED_POLICIES[scheduler.policy];
+  if (policy === undefined) throw unknown("process.scheduler.policy", scheduler.policy);
+  let flags = 0n;
+  for (const name of scheduler.flags ?? []) {
+    const flag = SCHED_FLAGS[name];
+    if (flag === undefined) throw unknown("process.scheduler.flags", name);
+    flags |= flag;
+  }
+  const view = new DataView(new ArrayBuffer(SCHED_ATTR_SIZE));
+  view.setUint32(0, SCHED_ATTR_SIZE, true);
+  view.setUint32(4, policy, true);
+  view.setBigUint64(8, flags, true);
+  view.setInt32(16, scheduler.nice ?? 0, true);
+  view.setUint32(20, scheduler.priority ?? 0, true);
+  view.setBigUint64(24, BigInt(scheduler.runtime ?? 0), true);
+  view.setBigUint64(32, BigInt(scheduler.deadline ?? 0), true);
+  view.setBigUint64(40, BigInt(scheduler.period ?? 0), true);
+  return new Uint8Array(view.buffer);
+}
+
+const IOPRIO_CLASSES: Readonly<Record<string, number>> = {
+  IOPRIO_CLASS_RT: 1,
+  IOPRIO_CLASS_BE: 2,
+  IOPRIO_CLASS_IDLE: 3,
+};
+const IOPRIO_CLASS_SHIFT = 13;
+
+/** ioprio_set(2)'s value: class and level 0–7. */
+export function ioPriority({ class: name, priority }: { class: string; priority: number }): number {
+  const ioClass = IOPRIO_CLASSES[name];
+  if (ioClass === undefined) throw unknown("process.ioPriority.class", name);
+  if (!Number.isInteger(priority) || priority < 0 || priority > 7) {
+    throw unknown("process.ioPriority.priority", String(priority));
+  }
+  return (ioClass << IOPRIO_CLASS_SHIFT) | priority;
+}
+
+function unknown(origin: string, value: string): TsrunError {
+  return new TsrunError("INVALID_SPEC", `${origin}: the kernel knows no "${value}"`, { origin });
+}
+
+/** include/uapi/linux/personality.h */
+const PERSONALITY_DOMAINS: Readonly<Record<string, number>> = { LINUX: 0x0000, LINUX32: 0x0008 };
+const PERSONALITY_FLAGS: Readonly<Record<string, number>> = {
+  UNAME26: 0x0020000,
+  ADDR_NO_RANDOMIZE: 0x0040000,
+  FDPIC_FUNCPTRS: 0x0080000,
+  MMAP_PAGE_ZERO: 0x0100000,
+  ADDR_COMPAT_LAYOUT: 0x0200000,
+  READ_IMPLIES_EXEC: 0x0400000,
+  ADDR_LIMIT_32BIT: 0x0800000,
+  SHORT_INODE: 0x1000000,
+  WHOLE_SECONDS: 0x2000000,
+  STICKY_TIMEOUTS: 0x4000000,
+  ADDR_LIMIT_3GB: 0x8000000,
+};
+
+/** personality(2)'s persona: a domain and flags. */
+export function persona({
+  domain,
+  flags = [],
+}: {
+  domain: string;
+  flags?: readonly string[];
+}): number {
+  const base = PERSONALITY_DOMAINS[domain];
+  if (base === undefined) throw unknown("linux.personality.domain", domain);
+  return flags.reduce((sum, name) => {
+    const flag = PERSONALITY_FLAGS[name];
+    if (flag === undefined) throw unknown("linux.personality.flags", name);
+    return sum | flag;
+  }, base);
+}
