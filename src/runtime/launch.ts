@@ -1,0 +1,252 @@
+/**
+ * Carrying a plan out: the stage is started with the plan's bytes and its reports become promises.
+ * This is the thin half of the runtime; what is to be done has been decided before.
+ */
+import { closeSync, existsSync, readSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { TsrunError } from "../base/errors.ts";
+import { UndoStack } from "../base/undo.ts";
+import {
+  createSealedMemfd,
+  openStageMemfd,
+  pidfdOpen,
+  socketpair,
+  spawnStage,
+  waitChild,
+  waitReadable,
+} from "../ffi/index.ts";
+import {
+  CLD,
+  CONTROL_GO,
+  encodePlan,
+  type LaunchPlan,
+  type Mark,
+  ReportDecoder,
+  type StageReport,
+} from "../plan/index.ts";
+import type { ExitStatus } from "./exit-status.ts";
+import { launchError, warningText } from "./failure.ts";
+
+export interface LaunchIo {
+  /** Descriptors that become the stage's 0, 1 and 2: the container's own stdio unless the plan relays. */
+  readonly stdio: readonly [number, number, number];
+  /** The supervisor's end of a socket pair: the first attach client. */
+  readonly clientFd?: number;
+  /** Descriptors that become the plan's first slots. */
+  readonly inherit?: readonly number[];
+  /** argv[0] of the stage, as ps(1) shows it. */
+  readonly title?: string;
+}
+
+/** A launch under way. A promise that nobody awaits does not end the process when it rejects. */
+export interface Launch {
+  /** The container's first process waits before its exec; its pid on the host. Only for plans with a hold. */
+  readonly created: Promise<number>;
+  /** execve has succeeded; the pid. */
+  readonly running: Promise<number>;
+  /** How the first process ended. A daemon's caller may stop listening before that. */
+  readonly exited: Promise<ExitStatus>;
+  /** The process that stays: the stage, or the daemon it became. Known once `created` or `running` is. */
+  readonly supervisorPid: () => number;
+  /** Lets a held process go on. */
+  readonly release: () => void;
+  /** Stops listening: a daemon and its container go on by themselves; a launch still held is undone. */
+  readonly detach: () => void;
+  /** Tolerated failures that the plan wants told, as sentences. */
+  readonly warnings: readonly string[];
+  /** When the points of the launch were passed, CLOCK_MONOTONIC nanoseconds (plans with timings). */
+  readonly marks: ReadonlyMap<Mark, bigint>;
+}
+
+/**
+ * Starts the stage. Throws at once if it cannot be started; what the plan meets later rejects
+ * `created`, `running` and `exited` with LAUNCH_FAILED, COMMAND_NOT_FOUND or COMMAND_NOT_EXECUTABLE.
+ */
+export function launch(plan: LaunchPlan, io: LaunchIo): Launch {
+  using undo = new UndoStack();
+  const stage = openStageMemfd(stagePath());
+  const planFd = createSealedMemfd("tsrun-plan", encodePlan(plan));
+  undo.defer(() => closeSync(planFd));
+  const [ours, theirs] = socketpair();
+  undo.defer(() => closeSync(theirs));
+  const inherited = io.inherit ?? [];
+  // Descriptor 5 must be something: without a client it is a second name of the control socket's
+  // peer, which the stage closes unread.
+  const fds = [...io.stdio, planFd, theirs, io.clientFd ?? planFd, ...inherited];
+  let pid: number;
+  try {
+    pid = spawnStage({ stage, argv: [io.title ?? "tsrun-stage"], fds, env: [] });
+  } catch (error) {
+    closeSync(ours);
+    throw error;
+  }
+  return new LaunchInProgress(plan, ours, pid);
+}
+
+class LaunchInProgress implements Launch {
+  readonly warnings: string[] = [];
+  readonly marks = new Map<Mark, bigint>();
+  readonly #created = settleable<number>();
+  readonly #running = settleable<number>();
+  readonly #exited = settleable<ExitStatus>();
+  readonly #plan: LaunchPlan;
+  readonly #control: number;
+  readonly #decoder = new ReportDecoder();
+  readonly #detached = new AbortController();
+  readonly #stagePid: number;
+  #supervisorPid: number;
+  #open = true;
+
+  constructor(plan: LaunchPlan, control: number, stagePid: number) {
+    this.#plan = plan;
+    this.#control = control;
+    this.#stagePid = stagePid;
+    this.#supervisorPid = stagePid;
+    void this.#listen();
+  }
+
+  get created(): Promise<number> {
+    return this.#created.promise;
+  }
+
+  get running(): Promise<number> {
+    return this.#running.promise;
+  }
+
+  get exited(): Promise<ExitStatus> {
+    return this.#exited.promise;
+  }
+
+  readonly supervisorPid = (): number => this.#supervisorPid;
+
+  readonly release = (): void => {
+    writeSync(this.#control, CONTROL_GO);
+  };
+
+  readonly detach = (): void => {
+    this.#detached.abort();
+  };
+
+  async #listen(): Promise<void> {
+    const pidfd = pidfdOpen(this.#stagePid);
+    try {
+      if (this.#plan.supervision.daemon) {
+        // The first process only forks the daemon: reaped while the daemon works on.
+        void waitChild(pidfd).finally(() => closeSync(pidfd));
+      }
+      await this.#readReports();
+      if (!this.#plan.supervision.daemon) await this.#reap(pidfd);
+      this.#fail(lostStage());
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#close();
+    }
+  }
+
+  /** Not awaited by anybody who waits for the exit: the stage may still unmount (syncfs takes its time). */
+  async #reap(pidfd: number): Promise<void> {
+    try {
+      await waitChild(pidfd);
+    } finally {
+      closeSync(pidfd);
+    }
+  }
+
+  async #readReports(): Promise<void> {
+    const buffer = new Uint8Array(4096);
+    for (;;) {
+      if (!(await this.#readable())) return;
+      const size = readSync(this.#control, buffer);
+      if (size === 0) return;
+      for (const report of this.#decoder.push(buffer.subarray(0, size))) this.#take(report);
+    }
+  }
+
+  async #readable(): Promise<boolean> {
+    const { signal } = this.#detached;
+    if (signal.aborted) return false;
+    try {
+      await waitReadable(this.#control, signal);
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false; // our own detach
+      throw error;
+    }
+  }
+
+  #take(report: StageReport): void {
+    switch (report.kind) {
+      case "created":
+        return this.#created.resolve(report.value);
+      case "running":
+        return this.#running.resolve(report.value);
+      case "exited":
+        return this.#exited.resolve(exitStatus(report));
+      case "failed":
+        return this.#fail(launchError(this.#plan, report));
+      case "warned":
+        this.warnings.push(warningText(this.#plan, report));
+        return;
+      case "phase":
+        if (report.mark) this.marks.set(report.mark, report.timeNs);
+        return;
+      case "supervisor":
+        this.#supervisorPid = report.value;
+        return;
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#created.reject(error);
+    this.#running.reject(error);
+    this.#exited.reject(error);
+  }
+
+  #close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closeSync(this.#control);
+  }
+}
+
+function exitStatus({ error, value }: StageReport): ExitStatus {
+  return error === CLD.exited ? { kind: "exited", code: value } : { kind: "killed", signal: value };
+}
+
+function lostStage(): TsrunError {
+  return new TsrunError("SUPERVISOR_LOST", "the container's supervisor ended without a report", {
+    hint: "It was killed, or the machine is out of memory; see the kernel's log.",
+  });
+}
+
+interface Settleable<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function settleable<T>(): Settleable<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  // Whoever awaits it still gets the rejection; a caller that only wants `exited` need not handle all.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
+
+let foundStage: string | undefined;
+
+/** The stage beside this package: built below native/, wherever the bundle that runs lies. */
+export function stagePath(): string {
+  if (foundStage !== undefined) return foundStage;
+  for (let dir = import.meta.dirname; ; dir = dirname(dir)) {
+    const candidate = join(dir, "native", "build", "tsrun-stage");
+    if (existsSync(candidate)) {
+      foundStage = candidate;
+      return candidate;
+    }
+    if (dir === "/") break;
+  }
+  throw new TsrunError("UNSUPPORTED", "the launcher tsrun-stage is not built", {
+    hint: 'Run "npm run build" in the tsrun folder.',
+  });
+}
