@@ -4,6 +4,7 @@
  * plan.ts (an op's place and origin); native/plan.h is the other side of encode.ts.
  */
 export * from "./abi.ts";
+export { describeOp } from "./describe.ts";
 export { encodePlan } from "./encode.ts";
 export { type ExecLists, type Op, type OpKind, type OpOf, SLOT_CWD, type Slot } from "./ops.ts";
 export {

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { TsrunError } from "../base/errors.ts";
 import { UndoStack } from "../base/undo.ts";
 import {
+  aborted,
   createSealedMemfd,
   openStageMemfd,
   pidfdOpen,
@@ -136,7 +137,7 @@ class LaunchInProgress implements Launch {
       }
       await this.#readReports();
       if (!this.#plan.supervision.daemon) await this.#reap(pidfd);
-      this.#fail(lostStage());
+      this.#fail(this.#detached.signal.aborted ? aborted(this.#detached.signal) : lostStage());
     } catch (error) {
       this.#fail(error);
     } finally {
