@@ -1,3 +1,5 @@
+import { faultPoint } from "./fault.ts";
+
 /**
  * The undo stack: every acquisition registers its undo on the next line.
  *
@@ -14,6 +16,7 @@ export class UndoStack implements Disposable, AsyncDisposable {
 
   defer(undo: () => void | Promise<void>): void {
     this.#undos.push(undo);
+    faultPoint();
   }
 
   keep(): void {
@@ -23,8 +26,10 @@ export class UndoStack implements Disposable, AsyncDisposable {
   [Symbol.dispose](): void {
     const failures: unknown[] = [];
     for (let undo = this.#undos.pop(); undo; undo = this.#undos.pop()) {
+      faultPoint();
       try {
-        if (undo() instanceof Promise) failures.push(new Error("an asynchronous undo needs `await using`"));
+        if (undo() instanceof Promise)
+          failures.push(new Error("an asynchronous undo needs `await using`"));
       } catch (error) {
         failures.push(error);
       }
@@ -35,6 +40,7 @@ export class UndoStack implements Disposable, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const failures: unknown[] = [];
     for (let undo = this.#undos.pop(); undo; undo = this.#undos.pop()) {
+      faultPoint();
       try {
         await undo();
       } catch (error) {
