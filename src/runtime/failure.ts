@@ -4,6 +4,7 @@
  */
 import { type ErrorCode, TsrunError } from "../base/errors.ts";
 import { errnoMeaning, errnoName } from "../ffi/index.ts";
+import { cloneFailureHint } from "../namespaces/index.ts";
 import { describeOp, type LaunchPlan, type PlannedOp, type StageReport } from "../plan/index.ts";
 
 /** The error that a "failed" report stands for. */
@@ -13,7 +14,10 @@ export function launchError(plan: LaunchPlan, { opIndex, error }: StageReport): 
   if (!planned) {
     return new TsrunError("LAUNCH_FAILED", `cannot start the process: ${reason(error)}`, {
       errno,
-      hint: CLONE_HINTS[errno] ?? "See the kernel's log for the reason.",
+      hint:
+        cloneFailureHint(errno, plan.cloneFlags) ??
+        CLONE_HINTS[errno] ??
+        "See the kernel's log for the reason.",
     });
   }
   if (planned.op.kind === "exec") return execError(planned.op.lists.argv[0] ?? "", error);
@@ -71,7 +75,4 @@ const HINTS: Readonly<Record<string, string>> = {
 const CLONE_HINTS: Readonly<Record<string, string>> = {
   EAGAIN: "The limit of processes is reached (ulimit -u, or a pids limit of a parent cgroup).",
   EBUSY: "The container's cgroup has delegated controllers and cannot hold processes itself.",
-  ENOSPC: "The limit of namespaces is reached: see /proc/sys/user/max_*_namespaces.",
-  EINVAL: "This kernel lacks one of the requested namespaces.",
-  EPERM: "Creating these namespaces needs root, or unprivileged user namespaces.",
 };
