@@ -36,7 +36,12 @@ struct stdio {
 int relay_open(const struct plan *plan);
 /* Serves clients and the log until the child has exited and its stdio is drained; fills *exit. */
 int relay_serve(const struct plan *plan, struct stdio *stdio, pid_t child, int pidfd, siginfo_t *exit);
-/* After the exit record is on disk: tells the clients and closes everything. */
+/* Log records that a full or failing disk cost so far. */
+uint64_t relay_log_lost(void);
+/*
+ * After the exit record is on disk: tells the clients, waits up to a second for them to hang up, and
+ * closes everything. NULL after a failed launch: there was no exit.
+ */
 void relay_finish(const siginfo_t *exit);
 
 /* Writes the exit record and the journal's line (record.c); 0 or -errno. */

@@ -108,6 +108,7 @@ export const RELAY_TYPES = {
   stdout: 1,
   stderr: 2,
   exit: 3,
+  busy: 4,
   stdin: 16,
   resize: 17,
 } as const;
