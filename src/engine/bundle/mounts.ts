@@ -1,0 +1,192 @@
+/**
+ * What is mounted in a container: the file systems that every one has (podman's choice), the files of
+ * its identity, and the request's own. Pure.
+ */
+import { posix } from "node:path";
+import { TsrunError } from "../../base/errors.ts";
+import type { OciIdMapping, OciMount } from "../../spec/index.ts";
+import type { ContainerRequest, MountRequest } from "../request.ts";
+
+const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
+
+export interface MountFacts {
+  /** Host paths of the files in RUN/containers/ID/etc. */
+  readonly etc: {
+    readonly hosts: string;
+    readonly "resolv.conf": string;
+    readonly hostname: string;
+    readonly containerenv: string;
+  };
+  /** /proc/PID/root of the container whose ipc namespace is joined: its /dev/shm belongs to it. */
+  readonly ipcRoot?: string;
+  readonly userns?: {
+    readonly uids: readonly OciIdMapping[];
+    readonly gids: readonly OciIdMapping[];
+  };
+}
+
+type Request = Pick<
+  ContainerRequest,
+  "mounts" | "namespaces" | "privileged" | "readOnly" | "shmSizeBytes"
+>;
+
+/**
+ * Parents before what lies in them. A mount of the request replaces a default one at the same place.
+ * Throws INVALID_ARGUMENT for two of the request's at one place, or one on "/".
+ */
+export function composeMounts(request: Request, facts: MountFacts): OciMount[] {
+  const own = (request.mounts ?? []).map((mount) => composeMount(mount, facts));
+  const taken = new Set<string>();
+  for (const { destination } of own) {
+    if (destination === "/") {
+      throw new TsrunError("INVALID_ARGUMENT", 'nothing can be mounted on "/"', {
+        hint: "Use --rootfs for another root.",
+        origin: "mounts",
+      });
+    }
+    if (taken.has(destination)) {
+      throw new TsrunError("INVALID_ARGUMENT", `two mounts have the target "${destination}"`, {
+        hint: "Leave out one of them.",
+        origin: "mounts",
+      });
+    }
+    taken.add(destination);
+  }
+  const defaults = [
+    ...systemMounts(request),
+    ...ipcMounts(request, facts),
+    ...identityMounts(facts),
+    ...(request.readOnly ? scratchMounts() : []),
+  ].filter(({ destination }) => !taken.has(destination));
+  return [...defaults, ...own].sort((a, b) => depth(a) - depth(b));
+}
+
+function depth({ destination }: OciMount): number {
+  return destination.split("/").filter((part) => part !== "").length;
+}
+
+function systemMounts({ namespaces, privileged }: Request): OciMount[] {
+  const writable = privileged ? "rw" : "ro";
+  const usernsOwn = namespaces?.user !== undefined && namespaces.user.kind !== "host";
+  const { pid, network } = namespaces ?? {};
+  return [
+    // A user namespace cannot mount a proc or sysfs of a pid or network namespace that is not its own.
+    usernsOwn && isForeign(pid)
+      ? rbind("/proc", "/proc", ["nosuid", "noexec", "nodev"])
+      : mount("/proc", "proc", ["nosuid", "noexec", "nodev"]),
+    mount("/dev", "tmpfs", ["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"]),
+    mount("/dev/pts", "devpts", [
+      "nosuid",
+      "noexec",
+      "newinstance",
+      "ptmxmode=0666",
+      "mode=0620",
+      "gid=5",
+    ]),
+    usernsOwn && isForeign(network)
+      ? rbind("/sys", "/sys", ["nosuid", "noexec", "nodev", writable])
+      : mount("/sys", "sysfs", ["nosuid", "noexec", "nodev", writable]),
+    mount("/sys/fs/cgroup", "cgroup", ["nosuid", "noexec", "nodev", "relatime", writable]),
+  ];
+}
+
+function isForeign(choice: { readonly kind: string } | undefined): boolean {
+  return choice !== undefined && choice.kind !== "private";
+}
+
+function ipcMounts({ namespaces, shmSizeBytes }: Request, { ipcRoot }: MountFacts): OciMount[] {
+  const flags = ["nosuid", "noexec", "nodev"];
+  const kind = namespaces?.ipc?.kind ?? "private";
+  // System V and POSIX shared memory go together: sharing one namespace shares the files of the other.
+  if (kind === "host") {
+    return [bind("/dev/shm", "/dev/shm", flags), rbind("/dev/mqueue", "/dev/mqueue", flags)];
+  }
+  const mqueue = mount("/dev/mqueue", "mqueue", flags);
+  if (ipcRoot !== undefined) return [bind("/dev/shm", `${ipcRoot}/dev/shm`, flags), mqueue];
+  const size = `size=${shmSizeBytes ?? DEFAULT_SHM_BYTES}`;
+  return [mount("/dev/shm", "tmpfs", [...flags, "mode=1777", size]), mqueue];
+}
+
+function identityMounts({ etc }: MountFacts): OciMount[] {
+  const flags = ["nosuid", "nodev", "rprivate"];
+  return [
+    bind("/etc/hosts", etc.hosts, flags),
+    bind("/etc/resolv.conf", etc["resolv.conf"], flags),
+    bind("/etc/hostname", etc.hostname, flags),
+    bind("/run/.containerenv", etc.containerenv, [...flags, "ro"]),
+  ];
+}
+
+/** --read-only still leaves programs somewhere to write: podman's --read-only-tmpfs. */
+function scratchMounts(): OciMount[] {
+  return [
+    mount("/run", "tmpfs", ["rw", "nosuid", "nodev", "mode=755", "tmpcopyup"]),
+    mount("/tmp", "tmpfs", ["rw", "nosuid", "nodev", "mode=1777", "tmpcopyup"]),
+    mount("/var/tmp", "tmpfs", ["rw", "nosuid", "nodev", "mode=1777", "tmpcopyup"]),
+  ];
+}
+
+function mount(destination: string, type: string, options: readonly string[]): OciMount {
+  const source = type === "sysfs" ? "sysfs" : type;
+  return { destination, type, source, options };
+}
+
+function bind(destination: string, source: string, options: readonly string[]): OciMount {
+  return { destination, type: "bind", source, options: ["bind", ...options] };
+}
+
+function rbind(destination: string, source: string, options: readonly string[]): OciMount {
+  return { destination, type: "bind", source, options: ["rbind", "rprivate", ...options] };
+}
+
+const PROPAGATIONS = new Set([
+  "private",
+  "rprivate",
+  "shared",
+  "rshared",
+  "slave",
+  "rslave",
+  "unbindable",
+  "runbindable",
+]);
+const DEFAULT_TMPFS_OPTIONS = ["nosuid", "nodev", "noexec"];
+
+function composeMount(request: MountRequest, { userns }: MountFacts): OciMount {
+  const destination = checkedTarget(request.target);
+  if (request.type === "tmpfs") {
+    const options = request.options.length > 0 ? request.options : DEFAULT_TMPFS_OPTIONS;
+    return { destination, type: "tmpfs", source: "tmpfs", options: withCopyUp(options) };
+  }
+  const { options, source } = request;
+  const recursive = options.some((option) => option === "bind" || option === "rbind");
+  const propagates = options.some((option) => PROPAGATIONS.has(option));
+  const idMapped = options.some((option) => option === "idmap" || option === "ridmap");
+  if (idMapped && !userns) {
+    throw new TsrunError("INVALID_ARGUMENT", `the mount of "${source}" has no ids to map`, {
+      hint: 'The option "idmap" needs a user namespace: --userns auto, or --uidmap.',
+      origin: "mounts",
+    });
+  }
+  return {
+    destination,
+    type: "bind",
+    source,
+    options: [...(recursive ? [] : ["rbind"]), ...(propagates ? [] : ["rprivate"]), ...options],
+    ...(idMapped && userns ? { uidMappings: userns.uids, gidMappings: userns.gids } : {}),
+  };
+}
+
+/** What the image has at that place is copied into the new tmpfs, unless that is unwanted: podman's rule. */
+function withCopyUp(options: readonly string[]): readonly string[] {
+  if (options.includes("tmpcopyup")) return options;
+  if (options.includes("notmpcopyup")) return options.filter((option) => option !== "notmpcopyup");
+  return [...options, "tmpcopyup"];
+}
+
+function checkedTarget(target: string): string {
+  if (target.startsWith("/")) return posix.normalize(target).replace(/(?<=.)\/+$/, "");
+  throw new TsrunError("INVALID_ARGUMENT", `the mount target "${target}" is not absolute`, {
+    hint: "Write the whole path as it is inside the container.",
+    origin: "mounts",
+  });
+}

@@ -1,0 +1,116 @@
+/**
+ * One container as it is now: its records read and its status derived, and the way for a command to
+ * have it for itself.
+ */
+import { hasErrno, TsrunError } from "../base/errors.ts";
+import { containerPaths, type Engine } from "./engine.ts";
+import { readExitRecord } from "./exit-record.ts";
+import { repairRemnant } from "./reconcile.ts";
+import type { ContainerConfig, ContainerId, ContainerView } from "./records.ts";
+import { resolveContainer } from "./resolve.ts";
+import { deriveStatus, type Remnant } from "./status.ts";
+import { readConfig } from "./store/config.ts";
+import { type Lock, lock, tryLock } from "./store/lock.ts";
+import { isProcessAlive } from "./store/process-identity.ts";
+import { readBootId, readState } from "./store/state.ts";
+
+/** What a container is and what its last run left lying. */
+export interface ObservedContainer extends ContainerView {
+  readonly remnant: Remnant;
+}
+
+/** undefined if it does not exist. Looks only. */
+export function observeContainer(
+  engine: Engine,
+  id: ContainerId,
+  options: { readonly lockHeld: boolean },
+): ObservedContainer | undefined {
+  const config = readConfig(engine, id);
+  return config && observe(engine, config, options);
+}
+
+function observe(
+  engine: Engine,
+  config: ContainerConfig,
+  options: { readonly lockHeld: boolean },
+): ObservedContainer {
+  // The supervisor is looked at before the exit record: one that dies in between has written it.
+  const state = readState(engine, config.id);
+  const supervisorAlive = state?.supervisor !== undefined && isProcessAlive(state.supervisor);
+  const exit = readExitRecord(containerPaths(engine, config.id).exit);
+  const facts = {
+    bootId: readBootId(),
+    supervisorAlive,
+    ...(state ? { state } : {}),
+    ...(exit ? { exit } : {}),
+  };
+  return {
+    config,
+    ...deriveStatus(facts, options),
+    ...(state ? { state } : {}),
+    ...(exit ? { exit } : {}),
+  };
+}
+
+/** As commands that change nothing see it; a remnant is cleared away if nobody is at work on it. */
+export async function viewContainer(engine: Engine, id: ContainerId): Promise<ContainerView> {
+  const view = await viewIfThere(engine, id);
+  if (!view) throw noSuchContainer(id);
+  return view;
+}
+
+/** Like viewContainer, but undefined for a container that has gone meanwhile. */
+export async function viewIfThere(
+  engine: Engine,
+  id: ContainerId,
+): Promise<ContainerView | undefined> {
+  const seen = observeContainer(engine, id, { lockHeld: true });
+  const settled = seen && seen.status !== "starting" && seen.status !== "removing";
+  if (!seen || (settled && (seen.remnant === "none" || seen.remnant === "ended"))) return seen;
+  // A start that is under way holds the lock; a start that was killed does not.
+  using held = tryLock(engine, id);
+  if (!held) return seen;
+  return ownContainer(engine, id, held);
+}
+
+/**
+ * Resolves the reference and runs `command` with the container's lock held and whatever a killed
+ * command or supervisor left repaired.
+ */
+export async function withContainer<T>(
+  engine: Engine,
+  ref: string,
+  command: (container: ContainerView, held: Lock) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const id = resolveContainer(engine, ref);
+  using held = await lock(engine, id, signal);
+  const container = await ownContainer(engine, id, held);
+  if (!container) {
+    held.removeFile();
+    throw noSuchContainer(ref);
+  }
+  return await command(container, held);
+}
+
+async function ownContainer(
+  engine: Engine,
+  id: ContainerId,
+  _held: Lock,
+): Promise<ContainerView | undefined> {
+  const seen = observeContainer(engine, id, { lockHeld: false });
+  if (!seen || seen.remnant === "none") return seen;
+  await repairRemnant(engine, seen);
+  return observeContainer(engine, id, { lockHeld: false });
+}
+
+export function noSuchContainer(ref: string): TsrunError {
+  return new TsrunError("NOT_FOUND", `there is no container "${ref}"`, {
+    hint: "`tsrun ps --all` lists the containers.",
+  });
+}
+
+/** Whether an error says that the container does not exist (any more). */
+export function isGone(error: unknown): boolean {
+  return error instanceof TsrunError && error.code === "NOT_FOUND" && !hasErrno(error, "ENOENT");
+}

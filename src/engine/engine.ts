@@ -1,0 +1,116 @@
+/**
+ * The engine as a value: where it keeps things. Nothing is created by opening it.
+ */
+import { createHash } from "node:crypto";
+import { isAbsolute, join, normalize } from "node:path";
+import { TsrunError } from "../base/errors.ts";
+import type { ContainerId } from "./records.ts";
+
+export interface Engine {
+  /** Images, containers, names: survives a reboot. */
+  readonly root: string;
+  /** State, sockets, locks, the journal: does not. */
+  readonly runRoot: string;
+  /** Told of what a user should know and no command failed of. */
+  readonly warn: (message: string) => void;
+}
+
+export interface EngineOptions {
+  /** $TSRUN_ROOT, else /var/lib/tsrun. */
+  readonly root?: string;
+  /** $TSRUN_RUN_ROOT, else /run/tsrun for the default root, else a directory for that root alone. */
+  readonly runRoot?: string;
+  readonly log?: (message: string) => void;
+}
+
+const DEFAULT_ROOT = "/var/lib/tsrun";
+const DEFAULT_RUN_ROOT = "/run/tsrun";
+const OTHER_RUN_ROOTS = "/run/tsrun-roots";
+
+/** Throws INVALID_ARGUMENT for a relative path. */
+export function openEngine(options: EngineOptions = {}): Engine {
+  const root = absolute("root", options.root ?? fromEnvironment("TSRUN_ROOT") ?? DEFAULT_ROOT);
+  const runRoot = options.runRoot ?? fromEnvironment("TSRUN_RUN_ROOT") ?? runRootOf(root);
+  return {
+    root,
+    runRoot: absolute("run root", runRoot),
+    warn: options.log ?? (() => {}),
+  };
+}
+
+/** Two roots never share a run root: container ids would be looked for in the wrong one. */
+function runRootOf(root: string): string {
+  if (root === DEFAULT_ROOT) return DEFAULT_RUN_ROOT;
+  const digest = createHash("sha256").update(root).digest("hex");
+  return join(OTHER_RUN_ROOTS, digest.slice(0, 16));
+}
+
+function fromEnvironment(name: string): string | undefined {
+  const value = process.env[name];
+  return value === "" ? undefined : value;
+}
+
+function absolute(what: string, path: string): string {
+  if (isAbsolute(path)) return normalize(path).replace(/(?<=.)\/+$/, "");
+  throw new TsrunError("INVALID_ARGUMENT", `the ${what} "${path}" is not an absolute path`, {
+    hint: "Write the whole path, beginning with a slash.",
+  });
+}
+
+/** Where everything of one container is; the layout is described in records.ts. */
+export interface ContainerPaths {
+  readonly dir: string;
+  readonly config: string;
+  readonly upper: string;
+  readonly work: string;
+  readonly log: string;
+  readonly exit: string;
+  readonly runDir: string;
+  readonly state: string;
+  readonly etc: string;
+  readonly rootfs: string;
+  readonly attachSocket: { readonly dir: string; readonly name: string };
+}
+
+export function containerPaths(engine: Engine, id: ContainerId): ContainerPaths {
+  const dir = `${containersDirectory(engine)}/${id}`;
+  const runDir = `${runContainersDirectory(engine)}/${id}`;
+  return {
+    dir,
+    config: `${dir}/config.json`,
+    upper: `${dir}/upper`,
+    work: `${dir}/work`,
+    log: `${dir}/container.log`,
+    exit: `${dir}/exit.json`,
+    runDir,
+    state: `${runDir}/state.json`,
+    etc: `${runDir}/etc`,
+    rootfs: `${runDir}/rootfs`,
+    attachSocket: { dir: runDir, name: "attach.sock" },
+  };
+}
+
+export function containersDirectory(engine: Engine): string {
+  return `${engine.root}/containers`;
+}
+
+/** A removed container's directory is renamed to here before it is emptied. */
+export function removingDirectory(engine: Engine): string {
+  return `${engine.root}/removing`;
+}
+
+export function namesDirectory(engine: Engine): string {
+  return `${engine.root}/names`;
+}
+
+export function runContainersDirectory(engine: Engine): string {
+  return `${engine.runRoot}/containers`;
+}
+
+export function locksDirectory(engine: Engine): string {
+  return `${engine.runRoot}/locks`;
+}
+
+export function journalPath(engine: Engine): string {
+  return `${engine.runRoot}/events.jsonl`;
+}

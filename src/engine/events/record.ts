@@ -1,0 +1,68 @@
+/**
+ * Appending to the journal: one write by whoever did the thing, commands here and each container's
+ * supervisor (native/record.c). A full journal becomes events.jsonl.1 and the one before is forgotten.
+ */
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { hasErrno } from "../../base/errors.ts";
+import { type Engine, journalPath } from "../engine.ts";
+import type { ContainerConfig } from "../records.ts";
+import { tryLock } from "../store/lock.ts";
+import { type EventDetails, type EventStatus, journalLine } from "./event.ts";
+
+const JOURNAL_MAX_BYTES = 4 * 1024 * 1024;
+
+/**
+ * A journal that cannot be written is a warning and no failure: what it would tell of has happened.
+ */
+export function recordEvent(
+  engine: Engine,
+  config: ContainerConfig,
+  status: EventStatus,
+  details: EventDetails = {},
+): void {
+  try {
+    append(engine, journalLine(config, { status, details, time: new Date() }));
+  } catch (error) {
+    engine.warn(`the event "${status}" of "${config.name}" is not recorded: ${String(error)}`);
+  }
+}
+
+function append(engine: Engine, line: string): void {
+  const path = journalPath(engine);
+  const fd = openJournal(path);
+  try {
+    writeSync(fd, line);
+    if (fstatSync(fd).size > JOURNAL_MAX_BYTES) rotate(engine, path);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openJournal(path: string): number {
+  try {
+    return openSync(path, "a", 0o600);
+  } catch (error) {
+    if (!hasErrno(error, "ENOENT")) throw error;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+    return openSync(path, "a", 0o600);
+  }
+}
+
+function rotate(engine: Engine, path: string): void {
+  using held = tryLock(engine, "events");
+  // Without the lock, or with a file that is small again, somebody else has just done it.
+  if (held && statSync(path).size > JOURNAL_MAX_BYTES) renameSync(path, rotatedJournal(path));
+}
+
+export function rotatedJournal(path: string): string {
+  return `${path}.1`;
+}

@@ -1,0 +1,65 @@
+/**
+ * RUN/containers/ID/state.json: the processes and the cgroup of a run. It is on a tmpfs: a reboot
+ * ends every run and takes the record with it.
+ */
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { writeFileAtomic } from "../../base/atomic-file.ts";
+import { hasErrno } from "../../base/errors.ts";
+import { containerPaths, type Engine } from "../engine.ts";
+import type { ContainerId, ContainerState } from "../records.ts";
+import { damagedRecord } from "./config.ts";
+import { inStore, storeError } from "./store-error.ts";
+
+/** The run's directory must exist: makeRunDirectory. */
+export function writeState(engine: Engine, state: ContainerState): void {
+  const path = containerPaths(engine, state.id).state;
+  inStore("write", path, () => writeFileAtomic(path, JSON.stringify(state), { mode: 0o600 }));
+}
+
+/** undefined if it is not running and left nothing behind. */
+export function readState(engine: Engine, id: ContainerId): ContainerState | undefined {
+  const path = containerPaths(engine, id).state;
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw storeError("read", path, error);
+  }
+  try {
+    return JSON.parse(text) as ContainerState;
+  } catch (error) {
+    throw damagedRecord(path, error);
+  }
+}
+
+/**
+ * Makes the directory of a run. It can be entered but not listed: what is bound into the container
+ * (hosts, resolv.conf) lies below it, and a container's users need to reach it.
+ */
+export function makeRunDirectory(engine: Engine, id: ContainerId): void {
+  const { runDir } = containerPaths(engine, id);
+  inStore("make", runDir, () => {
+    try {
+      mkdirSync(runDir, { mode: 0o711 });
+    } catch (error) {
+      if (hasErrno(error, "EEXIST")) return; // an earlier run left it
+      if (!hasErrno(error, "ENOENT")) throw error;
+      mkdirSync(runDir, { recursive: true, mode: 0o711 });
+    }
+  });
+}
+
+/** Forgets a run. Only after its processes, cgroup and mounts are gone. */
+export function removeRunDirectory(engine: Engine, id: ContainerId): void {
+  const { runDir } = containerPaths(engine, id);
+  inStore("remove", runDir, () => rmSync(runDir, { recursive: true, force: true }));
+}
+
+/** Which boot this is; a container has no processes of another one. random(4). */
+export function readBootId(): string {
+  bootId ??= readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  return bootId;
+}
+
+let bootId: string | undefined;
