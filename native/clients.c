@@ -6,13 +6,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "plan.h"
 
 #define FRAMES_A_TURN 16 /* of one client before the others and the container get theirs */
-#define HANG_UP_MS 1000  /* for clients to read their last frames */
 #define MIN_FRAME 512    /* waiting for this much room avoids a flood of tiny frames */
 
 void clients_init(struct clients *clients)
@@ -61,17 +59,38 @@ static void drop(struct clients *clients, struct client *client)
 	trim(clients);
 }
 
-static void send_last(int fd, uint8_t type, const void *body, uint32_t size)
+/* A frame that is sent whole or not at all, past the outbox. rights: a descriptor to go with it, or -1. */
+static void send_last(int fd, uint8_t type, const int32_t body[2], int rights)
 {
 	struct {
 		struct relay_frame frame;
 		int32_t body[2];
-	} last = { .frame = { .type = type, .length = size } };
+	} last = { .frame = { .type = type } };
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec piece = { &last, sizeof(last.frame) };
+	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
 
-	if (size > 0)
-		memcpy(last.body, body, size);
+	if (body) {
+		last.frame.length = sizeof(last.body);
+		memcpy(last.body, body, sizeof(last.body));
+		piece.iov_len = sizeof(last);
+	}
+	if (rights >= 0) {
+		memset(&control, 0, sizeof(control));
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		memcpy(CMSG_DATA(&control.header), &rights, sizeof(rights));
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
+	ssize_t count = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (count < 0 && rights >= 0 && errno != EAGAIN) /* ETOOMANYREFS */
+		send_last(fd, type, body, -1);
 	/* A client that has no room for it learns the end from the end of file. */
-	(void)!send(fd, &last, sizeof(last.frame) + size, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void clients_add(struct clients *clients, int fd)
@@ -84,7 +103,7 @@ void clients_add(struct clients *clients, int fd)
 		*client = (struct client){ .fd = fd, .position = clients->outbox.head };
 		return;
 	}
-	send_last(fd, RELAY_BUSY, NULL, 0);
+	send_last(fd, RELAY_BUSY, NULL, fd);
 	close(fd);
 }
 
@@ -341,43 +360,10 @@ void clients_widen(struct clients *clients)
 }
 
 /*
- * Reads and forgets until the clients have hung up. If the socket were closed on a client that still
- * writes, its write would fail with EPIPE before it had read its last frames.
+ * The last frame carries this end of the socket itself, so that it stays open until the client has read
+ * that far. Were it closed before, a client that still writes would get EPIPE, and a client's library
+ * that gives up then would never read the container's last words.
  */
-static void wait_for_hang_up(struct clients *clients)
-{
-	struct timespec begin, now;
-	char forgotten[512];
-
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	for (;;) {
-		struct pollfd poll_for[CLIENT_COUNT];
-		int left = 0;
-
-		for (int i = 0; i < CLIENT_COUNT; i++) {
-			poll_for[i] = (struct pollfd){ clients->client[i].fd, POLLIN, 0 };
-			left += clients->client[i].fd >= 0;
-		}
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		int64_t passed = (now.tv_sec - begin.tv_sec) * 1000 +
-				 (now.tv_nsec - begin.tv_nsec) / 1000000;
-		if (left == 0 || passed >= HANG_UP_MS)
-			return;
-		if (poll(poll_for, CLIENT_COUNT, (int)(HANG_UP_MS - passed)) < 0 && errno != EINTR)
-			return;
-		for (int i = 0; i < CLIENT_COUNT; i++) {
-			if (poll_for[i].fd < 0 || !poll_for[i].revents)
-				continue;
-			ssize_t count = recv(poll_for[i].fd, forgotten, sizeof(forgotten),
-					     MSG_DONTWAIT);
-			if (count > 0 || (count < 0 && (errno == EINTR || errno == EAGAIN)))
-				continue;
-			close(poll_for[i].fd);
-			clients->client[i].fd = -1;
-		}
-	}
-}
-
 void clients_finish(struct clients *clients, int32_t code, int32_t status)
 {
 	int32_t body[2] = { code, status };
@@ -393,19 +379,9 @@ void clients_finish(struct clients *clients, int32_t code, int32_t status)
 
 		if (client->fd < 0)
 			continue;
-		if (owed(clients, client)) {
-			drop(clients, client);
-			continue;
-		}
-		if (code != 0)
-			send_last(client->fd, RELAY_EXIT, body, sizeof(body));
-		/* The end of file is said at once; what the client still sends is read below. */
-		shutdown(client->fd, SHUT_WR);
-	}
-	wait_for_hang_up(clients);
-	for (int i = 0; i < CLIENT_COUNT; i++) {
-		if (clients->client[i].fd >= 0)
-			close(clients->client[i].fd);
-		clients->client[i].fd = -1;
+		if (code != 0 && !owed(clients, client))
+			send_last(client->fd, RELAY_EXIT, body, client->fd);
+		close(client->fd);
+		client->fd = -1;
 	}
 }

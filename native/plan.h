@@ -210,7 +210,7 @@ _Static_assert(sizeof(struct relay_frame) == 8, "relay_frame is 8 bytes on the w
 enum relay_type {
 	RELAY_STDOUT = 1,       /* supervisor → client */
 	RELAY_STDERR = 2,
-	RELAY_EXIT = 3,         /* int32 code (CLD_*), int32 status; the last frame */
+	RELAY_EXIT = 3,         /* int32 code (CLD_*), int32 status; the last frame. A descriptor comes with it, only to be closed */
 	RELAY_BUSY = 4,         /* too many clients are attached; the only frame */
 	RELAY_STDIN = 16,       /* client → supervisor; length 0 closes stdin */
 	RELAY_RESIZE = 17,      /* uint16 rows, uint16 cols */

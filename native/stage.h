@@ -4,6 +4,7 @@
 #define TSRUN_STAGE_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "plan.h"
@@ -18,6 +19,9 @@ struct plan {
 
 /* 0, or -errno with *op set to the op at fault (REPORT_NO_OP for the header). */
 int plan_decode(const void *bytes, size_t size, struct plan *plan, uint32_t *op);
+
+/* Whether an op of this phase reads the slot. */
+bool plan_uses_slot(const struct plan *plan, enum plan_phase phase, unsigned int slot);
 
 /* The stage's descriptor table. The child gets its own copy by clone. */
 struct slots {
@@ -39,8 +43,8 @@ int relay_serve(const struct plan *plan, struct stdio *stdio, pid_t child, int p
 /* Log records that a full or failing disk cost so far. */
 uint64_t relay_log_lost(void);
 /*
- * After the exit record is on disk: tells the clients, waits up to a second for them to hang up, and
- * closes everything. NULL after a failed launch: there was no exit.
+ * After the exit record is on disk: tells the clients and closes everything. NULL after a failed launch:
+ * there was no exit to tell.
  */
 void relay_finish(const siginfo_t *exit);
 

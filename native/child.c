@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * child.c: the process between clone3 and execve. Only async-signal-safe calls and no allocation: all
+ * that it needs was made before.
+ */
+#include "child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "init.h"
+#include "pty.h"
+#include "report.h"
+#include "signals.h"
+#include "syscalls.h"
+
+static _Noreturn void give_up(struct child *child, int error)
+{
+	child->progress->error = error;
+	child->progress->state = PROGRESS_FAILED;
+	for (;;)
+		_exit(1);
+}
+
+/* One byte from the stage: its go-ahead. Its end of file: the stage has gone, and so do we. */
+static void wait_for_stage(const struct child *child)
+{
+	ssize_t size;
+	char go;
+
+	do
+		size = read(child->context->report_fd, &go, 1);
+	while (size < 0 && errno == EINTR);
+	if (size <= 0)
+		_exit(1);
+}
+
+/*
+ * prctl(2) PR_SET_PDEATHSIG, which a change of credentials clears. The stage may have died before it:
+ * in a pid namespace getppid(2) is 0 then as before, so the socket tells.
+ */
+static void die_with_stage(const struct child *child)
+{
+	struct pollfd stage = { .fd = child->context->report_fd };
+
+	if (!(child->context->plan->header->flags & PLAN_CHILD_DIES_WITH_STAGE))
+		return;
+	sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0);
+	if (poll(&stage, 1, 0) > 0 && stage.revents & (POLLHUP | POLLERR))
+		_exit(1);
+}
+
+static bool changes_credentials(uint16_t kind)
+{
+	switch (kind) {
+	case OP_SETRESUID:
+	case OP_SETRESGID:
+	case OP_CAPSET:
+	case OP_SETNS:
+	case OP_UNSHARE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What remains before the exec, done while any system call is still allowed. */
+static int prepare_exec(const struct child *child)
+{
+	long closed = sys_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+
+	if (closed < 0)
+		return (int)closed;
+	if (!child->context->umask_set)
+		umask(child->umask);
+	if (child->context->plan->header->flags & PLAN_TIMINGS)
+		report(child->context->report_fd, REPORT_PHASE, MARK_CHILD, 0, 0);
+	signals_restore();
+	return 0;
+}
+
+/* "Before op N": the stage does it, for a pid namespace hides its pid and the caller's from us. */
+static void inject_fault(const struct child *child)
+{
+	report(child->context->report_fd, REPORT_FAULT, child->progress->op, 0, 0);
+	wait_for_stage(child);
+}
+
+static int run_op(struct child *child, const struct plan_op *op)
+{
+	int done;
+
+	switch (op->kind) {
+	case OP_HOLD:
+		report(child->context->report_fd, REPORT_CREATED, child->progress->op, 0, 0);
+		wait_for_stage(child);
+		return 0;
+	case OP_INIT:
+		done = init_split();
+		if (done == 0)
+			die_with_stage(child);
+		return done;
+	case OP_EXEC:
+		child->progress->state = PROGRESS_EXEC;
+		return exec_run(&child->exec);
+	default:
+		done = op_apply(child->context, op);
+		if (done == 0 && changes_credentials(op->kind))
+			die_with_stage(child);
+		return done;
+	}
+}
+
+static int take_stdio(const struct child *child)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (child->stdio[fd] >= 0 && dup2(child->stdio[fd], fd) < 0)
+			return -errno;
+	return 0;
+}
+
+static void run_ops(struct child *child)
+{
+	const struct plan *plan = child->context->plan;
+	bool prepared = false;
+
+	for (uint32_t i = plan->phase_start[PHASE_CHILD]; i < plan->phase_start[PHASE_CHILD + 1]; i++) {
+		const struct plan_op *op = &plan->ops[i];
+		int done;
+
+		child->progress->op = i;
+		if (plan->header->fault_op == i)
+			inject_fault(child);
+		if (!prepared && (op->kind == OP_SECCOMP || op->kind == OP_EXEC)) {
+			done = prepare_exec(child);
+			if (done < 0)
+				give_up(child, done);
+			prepared = true;
+		}
+		done = run_op(child, op);
+		if (done >= 0) {
+			i += op->skip_ok;
+		} else if (op_tolerates(op, done)) {
+			if (op->flags & OP_FLAG_WARN)
+				report(child->context->report_fd, REPORT_WARNED, i, -done, 0);
+			i += op->skip_failed;
+		} else {
+			give_up(child, done);
+		}
+	}
+}
+
+_Noreturn void child_main(struct child *child)
+{
+	int error;
+
+	die_with_stage(child);
+	error = take_stdio(child);
+	if (error < 0)
+		give_up(child, error);
+	if (child->waits)
+		wait_for_stage(child);
+	run_ops(child);
+	/* The last op is an exec that either does not return or fails. */
+	give_up(child, -ENOEXEC);
+}
