@@ -1,0 +1,15 @@
+import { readFileSync } from "node:fs";
+import { hasErrno } from "../base/errors.ts";
+
+/**
+ * A cgroup's file, or undefined where it is not there: its controller is not enabled, the kernel is
+ * older than the file, or the cgroup is gone (ENODEV: removed while the file was open).
+ */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENODEV", "EOPNOTSUPP", "ENOTSUP")) return undefined;
+    throw error;
+  }
+}
