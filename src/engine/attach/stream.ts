@@ -1,0 +1,170 @@
+/**
+ * One connection to a container's supervisor as Node streams. Back-pressure goes both ways: what nobody
+ * reads from `stdout` or `stderr` stays in the socket, and a container that does not read its stdin
+ * holds up the writer.
+ */
+import type { Socket } from "node:net";
+import { Readable, Writable } from "node:stream";
+import { hasErrno, TsrunError } from "../../base/errors.ts";
+import type { ExitStatus } from "../../runtime/index.ts";
+import {
+  encodeResize,
+  encodeStdin,
+  encodeStdinEnd,
+  FrameDecoder,
+  type RelayFrame,
+  type WindowSize,
+} from "./protocol.ts";
+
+/** How an attachment ended: with the container, by `detach`, or against everybody's will. */
+export type AttachEnd =
+  | ExitStatus
+  | { readonly kind: "detached" }
+  | { readonly kind: "lost"; readonly error: TsrunError };
+
+export interface AttachStream {
+  /**
+   * Both must be read (or `resume()`d): they share one socket, so what nobody takes from one holds up the
+   * other and, when the supervisor's buffer is full, the container. A PTY's output is all stdout.
+   */
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** `end()` closes the container's stdin, or types VEOF on a PTY. After the exit, writes are thrown away. */
+  readonly stdin: Writable;
+  /** The PTY's new size; without a PTY nothing happens. */
+  readonly resize: (size: WindowSize) => void;
+  /** Leaves; the container goes on. */
+  readonly detach: () => void;
+  /** Never rejects. All output has been given to `stdout` and `stderr` then, if not yet read from them. */
+  readonly exit: Promise<AttachEnd>;
+}
+
+/** Takes over a connected socket, or one that is connecting. */
+export function attachTo(socket: Socket): AttachStream {
+  return new SocketAttachment(socket);
+}
+
+class SocketAttachment implements AttachStream {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly stdin: Writable;
+  readonly exit: Promise<AttachEnd>;
+  readonly #socket: Socket;
+  readonly #decoder = new FrameDecoder();
+  readonly #full = new Set<Readable>();
+  #end: AttachEnd | undefined;
+  #settle: (end: AttachEnd) => void = () => {};
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.exit = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.stdout = this.#output();
+    this.stderr = this.#output();
+    this.stdin = this.#input();
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    socket.on("error", (error) => this.#finish(lost(error)));
+    socket.on("close", () => this.#finish(lost(undefined)));
+  }
+
+  readonly resize = (size: WindowSize): void => {
+    const frame = encodeResize(size);
+    if (this.#end === undefined) this.#socket.write(frame);
+  };
+
+  readonly detach = (): void => this.#finish({ kind: "detached" });
+
+  #output(): Readable {
+    const output: Readable = new Readable({
+      read: () => {
+        this.#full.delete(output);
+        if (this.#full.size === 0) this.#socket.resume();
+      },
+      // Nobody wants it any more: what still comes for it is dropped, and holds nobody up.
+      destroy: (error, done) => {
+        this.#full.delete(output);
+        if (this.#full.size === 0) this.#socket.resume();
+        done(error);
+      },
+    });
+    return output;
+  }
+
+  #input(): Writable {
+    return new Writable({
+      decodeStrings: true,
+      write: (chunk: Buffer, _encoding, done) => this.#send(encodeStdin(chunk), done),
+      final: (done) => this.#send([encodeStdinEnd()], done),
+    });
+  }
+
+  /** A container that has exited, or does not read, is no error of the writer's: `exit` tells how it ended. */
+  #send(pieces: readonly Uint8Array[], done: () => void): void {
+    const last = pieces.at(-1);
+    if (this.#end !== undefined || last === undefined) {
+      done();
+      return;
+    }
+    this.#socket.cork();
+    for (const piece of pieces.slice(0, -1)) this.#socket.write(piece);
+    this.#socket.write(last, () => done());
+    this.#socket.uncork();
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      for (const frame of this.#decoder.push(chunk)) this.#take(frame);
+    } catch (error) {
+      if (!(error instanceof TsrunError)) throw error;
+      this.#finish({ kind: "lost", error });
+    }
+  }
+
+  #take(frame: RelayFrame): void {
+    switch (frame.kind) {
+      case "stdout":
+        this.#give(this.stdout, frame.data);
+        break;
+      case "stderr":
+        this.#give(this.stderr, frame.data);
+        break;
+      case "exit":
+        this.#finish(frame.status);
+        break;
+      case "busy":
+        this.#finish({ kind: "lost", error: tooManyClients() });
+        break;
+    }
+  }
+
+  #give(output: Readable, data: Buffer): void {
+    if (output.destroyed || this.#end !== undefined || output.push(data)) return;
+    this.#full.add(output);
+    this.#socket.pause();
+  }
+
+  /** Only the first end counts. */
+  #finish(end: AttachEnd): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#socket.destroy();
+    for (const output of [this.stdout, this.stderr]) if (!output.destroyed) output.push(null);
+    this.#settle(end);
+  }
+}
+
+function lost(cause: unknown): AttachEnd {
+  const why = hasErrno(cause, "ECONNREFUSED", "ENOENT") ? "does not answer" : "has gone away";
+  const error = new TsrunError("SUPERVISOR_LOST", `the container's supervisor ${why}`, {
+    cause,
+    hint: "See whether the container still runs with `tsrun inspect`.",
+  });
+  return { kind: "lost", error };
+}
+
+function tooManyClients(): TsrunError {
+  return new TsrunError("WRONG_STATE", "as many terminals as possible are attached already", {
+    hint: "Detach one of them, or follow the output with `tsrun logs -f`.",
+  });
+}
