@@ -157,9 +157,12 @@ function writeOp(
   };
 }
 
-/** No rules, no filter; any rule, and the devices that OCI promises are added. */
+/**
+ * No rules, no filter; and none where everything is allowed. Otherwise the devices that OCI
+ * promises are allowed besides.
+ */
 export function deviceFilter({ devices = [] }: OciResources): Uint8Array | undefined {
-  if (devices.length === 0) return undefined;
+  if (devices.length === 0 || planDeviceFilter(devices) === undefined) return undefined;
   return planDeviceFilter([...devices, ...DEFAULT_DEVICE_RULES]);
 }
 
