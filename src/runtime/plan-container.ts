@@ -14,8 +14,6 @@ import { persona } from "./plan-scheduling.ts";
 
 export interface ContainerLaunch {
   readonly id: string;
-  /** Below the hierarchy's root, e.g. "/tsrun/ID". */
-  readonly cgroupPath: string;
   readonly root: RootMount;
   /** An empty host directory on which the root is assembled, in the container's mount namespace only. */
   readonly mountPoint: string;
@@ -42,12 +40,7 @@ export function planContainer(spec: OciSpec, launch: ContainerLaunch, facts: Hos
     facts: facts.namespaces,
     slots,
   });
-  const cgroup = planCgroup({
-    path: launch.cgroupPath,
-    resources: linux.resources ?? {},
-    facts: facts.cgroups,
-    slots,
-  });
+  const cgroup = planCgroup({ facts: facts.cgroup, resources: linux.resources ?? {}, slots });
   const rootfs = planRootfs({ spec, launch, facts: facts.rootfs, slots });
   const terminal = process.terminal
     ? { devptsSlot: rootfs.devptsSlot, ptySlot: slots.take() }

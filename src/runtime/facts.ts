@@ -1,0 +1,23 @@
+/**
+ * What planning a launch needs to know of the host, read in one place.
+ */
+import { type CgroupFacts, probeCgroups } from "../cgroups/index.ts";
+import { type NamespaceFacts, readNamespaceFacts } from "../namespaces/index.ts";
+import { type RootfsFacts, readRootfsFacts } from "../rootfs/index.ts";
+import type { OciSpec } from "../spec/index.ts";
+
+export interface HostFacts {
+  readonly namespaces: NamespaceFacts;
+  readonly cgroup: CgroupFacts;
+  readonly rootfs: RootfsFacts;
+}
+
+/** Only looks. Throws CGROUP_UNAVAILABLE where cgroup v2 is not mounted. */
+export function probeHost(spec: OciSpec): HostFacts {
+  const { linux } = spec;
+  return {
+    namespaces: readNamespaceFacts(linux.namespaces),
+    cgroup: probeCgroups(linux.cgroupsPath ?? "/"),
+    rootfs: readRootfsFacts(spec),
+  };
+}
