@@ -75,7 +75,11 @@ static int make_component(int root, char *path, size_t start, size_t end, mode_t
 	if (parent < 0)
 		return parent;
 	path[end] = '\0';
-	made = mkdirat(parent, path + start, mode) < 0 ? -errno : 0;
+	/* S_IFREG asks for a file at the end of the path; on the way there are directories. */
+	if (S_ISREG(mode) && !after)
+		made = mknodat(parent, path + start, mode, 0) < 0 ? -errno : 0;
+	else
+		made = mkdirat(parent, path + start, S_ISREG(mode) ? 0755 : mode) < 0 ? -errno : 0;
 	path[end] = after;
 	if (made != -EEXIST)
 		return made;

@@ -76,7 +76,7 @@ enum op_kind {
 	OP_FSOPEN = 18,         /* s0 file system type, n0 slot out */
 	OP_FSCONFIG = 19,       /* n0 slot, n1 command, s0 key, s1 value, n2 value slot or -1 */
 	OP_FSMOUNT = 20,        /* n0 fs slot, n1 MOUNT_ATTR_* flags, n2 slot out */
-	OP_MKDIR_BELOW = 21,    /* s0 path, n0 root slot, n1 mode: all missing components, symlinks resolved below the root */
+	OP_MKDIR_BELOW = 21,    /* s0 path, n0 root slot, n1 mode: all missing components, symlinks resolved below the root; with S_IFREG the last is an empty file */
 	OP_MKNOD = 22,          /* s0 name, n0 directory slot, n1 mode, n2 dev_t */
 	OP_SYMLINK = 23,        /* s0 target, s1 name, n0 directory slot */
 	OP_CHOWN = 24,          /* s0 name, n0 directory slot, n1 uid, n2 gid; no symlink is followed */
