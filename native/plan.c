@@ -91,7 +91,7 @@ static const struct form forms[OP_KIND_END] = {
 	[OP_FSOPEN] = { ANYWHERE, { OUT }, { SOME } },
 	[OP_FSCONFIG] = { ANYWHERE, { SLOT, U32, OPTIONAL }, { TEXT, TEXT } },
 	[OP_FSMOUNT] = { ANYWHERE, { SLOT, U32, OUT } },
-	[OP_MKDIR_BELOW] = { ANYWHERE, { SLOT, MODE }, { TEXT } },
+	[OP_MKDIR_BELOW] = { ANYWHERE, { SLOT, U32 }, { TEXT } },
 	[OP_MKNOD] = { IN_LAUNCH, { DIR, U32, ANY }, { SOME } },
 	[OP_SYMLINK] = { IN_LAUNCH, { DIR }, { SOME, SOME } },
 	[OP_CHOWN] = { IN_LAUNCH, { DIR, U32, U32 }, { TEXT } },
@@ -105,8 +105,8 @@ static const struct form forms[OP_KIND_END] = {
 	[OP_PRLIMIT] = { IN_CHILD, { U32, ANY, ANY } },
 	[OP_PRCTL] = { IN_LAUNCH, { U32, ANY, ANY, ANY } },
 	[OP_SETGROUPS] = { IN_CHILD, { 0 }, { 0 }, WORDS },
-	[OP_SETRESGID] = { IN_CHILD, { U32 } },
-	[OP_SETRESUID] = { IN_CHILD, { U32 } },
+	[OP_SETRESGID] = { IN_LAUNCH, { U32 } },
+	[OP_SETRESUID] = { IN_LAUNCH, { U32 } },
 	[OP_BOUNDING_SET] = { IN_CHILD, { ANY } },
 	[OP_CAPSET] = { IN_CHILD, { ANY, ANY, ANY } },
 	[OP_AMBIENT_SET] = { IN_CHILD, { ANY } },
@@ -225,6 +225,8 @@ static int check_data(const struct plan *plan, const struct plan_op *op, enum da
 
 	if (rule == NO_DATA)
 		return size == 0 ? 0 : -EINVAL;
+	if (op->kind == OP_SECCOMP && size / 8 > MAX_SECCOMP_INSTRUCTIONS)
+		return -E2BIG;
 	if (offset % 8 != 0 || offset > plan->header->blob_size ||
 	    size > plan->header->blob_size - offset)
 		return -EINVAL;
@@ -237,11 +239,7 @@ static int check_data(const struct plan *plan, const struct plan_op *op, enum da
 	case WORDS:
 		return size % 4 == 0 ? 0 : -EINVAL;
 	case INSTRUCTIONS:
-		if (size == 0 || size % 8 != 0)
-			return -EINVAL;
-		if (op->kind == OP_SECCOMP && size / 8 > MAX_SECCOMP_INSTRUCTIONS)
-			return -E2BIG;
-		return 0;
+		return size > 0 && size % 8 == 0 ? 0 : -EINVAL;
 	case SCHED_ATTR:
 		/* The kernel reads as many bytes as the struct's first field says. */
 		return size >= 4 && word_at(plan, offset) <= size ? 0 : -EINVAL;
