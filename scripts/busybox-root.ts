@@ -48,6 +48,7 @@ const ETC = {
 
 /** Fills the empty `folder`. Throws when `busybox` cannot be run. */
 export function createBusyboxRoot({ busybox, folder }: { busybox: string; folder: string }): void {
+  chmodSync(folder, 0o755);
   for (const name of FOLDERS) mkdirSync(join(folder, name), { mode: 0o755 });
   chmodSync(join(folder, "tmp"), 0o1777);
   chmodSync(join(folder, "root"), 0o700);

@@ -90,6 +90,11 @@ export async function runInVm(request: VmRequest): Promise<VmResult> {
   }
 }
 
+/** Fetches the VM's kernel if this machine has none yet, so that booting is all that is left. */
+export async function prepareKernel(): Promise<void> {
+  if (vmUnavailable() === undefined) await kernelFolder();
+}
+
 /** Debian's kernel, unpacked with its module index; nothing is installed on the host. */
 function kernelFolder(): Promise<string> {
   const name = newestKernelPackage();

@@ -1,0 +1,162 @@
+/**
+ * Runs test files, each in a process of its own, some at a time. A file that crashes, hangs, exits
+ * with an error though its tests passed, or holds no test is a failure like any other.
+ *
+ * Run as a program (in the test VM), it prints the results as lines of JSON on its standard output.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import type { TestResult } from "./test-results.ts";
+
+const PROJECT = resolve(import.meta.dirname, "..");
+const REPORTER = join(import.meta.dirname, "test-reporter.ts");
+/** Of what a failing file printed. */
+const OUTPUT_SHOWN = 16_000;
+
+export interface RunFilesOptions {
+  /** Absolute, or relative to the project's folder. */
+  readonly files: readonly string[];
+  readonly concurrency: number;
+  readonly timeoutMsPerFile: number;
+  readonly onResult: (result: TestResult) => void;
+}
+
+export async function runFiles(options: RunFilesOptions): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "tsrun-test-"));
+  try {
+    const alone = options.files.filter(runsAlone);
+    const together = options.files.filter((file) => !alone.includes(file));
+    await runSome(together, { ...options, folder });
+    await runSome(alone, { ...options, concurrency: 1, folder });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A file that looks at the whole host says `// @alone` in a line of its own. */
+function runsAlone(file: string): boolean {
+  return /^\/\/ @alone\b/m.test(readFileSync(resolve(PROJECT, file), "utf8"));
+}
+
+type Run = RunFilesOptions & { readonly folder: string };
+
+async function runSome(files: readonly string[], options: Run): Promise<void> {
+  const queue = [...files.entries()];
+  const work = async () => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const [index, file] = next;
+      for (const result of await runFile(file, `${options.concurrency}-${index}`, options)) {
+        options.onResult(result);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: options.concurrency }, work));
+}
+
+async function runFile(file: string, id: string, options: Run): Promise<TestResult[]> {
+  const report = join(options.folder, `${id}.jsonl`);
+  const startedAt = performance.now();
+  const ended = await runNode(
+    [
+      `--test-reporter=${REPORTER}`,
+      `--test-reporter-destination=${report}`,
+      resolve(PROJECT, file),
+    ],
+    options.timeoutMsPerFile,
+  );
+  const results = readResults(report);
+  const failed = results.some(({ outcome }) => outcome === "failed");
+  const whole = wholeFileFailure({ ended, failed, empty: results.length === 0 });
+  if (whole !== undefined) {
+    const name = "(the file as a whole)";
+    const durationMs = performance.now() - startedAt;
+    const path = relative(PROJECT, resolve(PROJECT, file));
+    results.push({ file: path, name, outcome: "failed", durationMs, error: whole });
+  }
+  const last = results.findLastIndex(({ outcome }) => outcome === "failed");
+  return results.map((result, index) =>
+    index === last ? { ...result, error: `${result.error}${shown(ended.output)}` } : result,
+  );
+}
+
+interface Ended {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly timedOut: boolean;
+  readonly output: string;
+}
+
+function wholeFileFailure(of: {
+  ended: Ended;
+  failed: boolean;
+  empty: boolean;
+}): string | undefined {
+  const { status, signal, timedOut } = of.ended;
+  if (timedOut) return "did not end in time and was killed";
+  if (signal !== null) return `was killed by ${signal}`;
+  if (of.empty) return `holds no test (exit status ${status})`;
+  if (status !== 0 && !of.failed) return `ended with exit status ${status}, though no test failed`;
+  return undefined;
+}
+
+function readResults(report: string): TestResult[] {
+  try {
+    const lines = readFileSync(report, "utf8").split("\n");
+    lines.pop(); // "" after the last newline, or a line that a crash cut off
+    return lines.map((line) => JSON.parse(line) as TestResult);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // crashed before it began
+    throw error;
+  }
+}
+
+function runNode(args: readonly string[], timeoutMs: number): Promise<Ended> {
+  return new Promise((done, failed) => {
+    // Its own process group, so that a hanging file goes with what it started.
+    const child = spawn(process.execPath, args, {
+      cwd: PROJECT,
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    let timedOut = false;
+    const keep = (chunk: string) => {
+      output = (output + chunk).slice(-4 * OUTPUT_SHOWN);
+    };
+    child.stdout.setEncoding("utf8").on("data", keep);
+    child.stderr.setEncoding("utf8").on("data", keep);
+    const timer = setTimeout(() => {
+      timedOut = true;
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    }, timeoutMs);
+    child.on("error", failed);
+    // "exit", not "close": a process that a test leaves behind may hold the pipes for ever.
+    child.on("exit", (status, signal) => {
+      clearTimeout(timer);
+      setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+        done({ status, signal, timedOut, output });
+      }, 20);
+    });
+  });
+}
+
+function shown(output: string): string {
+  const text = output.trim();
+  if (text === "") return "";
+  const cut = text.length > OUTPUT_SHOWN ? "…" : "";
+  return `\n--- what the file printed\n${cut}${text.slice(-OUTPUT_SHOWN)}`;
+}
+
+if (import.meta.main) {
+  const [concurrency = "1", timeoutMs = "600000", ...files] = process.argv.slice(2);
+  await runFiles({
+    files,
+    concurrency: Number(concurrency),
+    timeoutMsPerFile: Number(timeoutMs),
+    onResult: (result) => process.stdout.write(`${JSON.stringify(result)}\n`),
+  });
+}
