@@ -5,9 +5,6 @@
  */
 #include "child.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "init.h"
@@ -35,35 +32,6 @@ static void wait_for_stage(const struct child *child)
 	while (size < 0 && errno == EINTR);
 	if (size <= 0)
 		_exit(1);
-}
-
-/*
- * prctl(2) PR_SET_PDEATHSIG, which a change of credentials clears. The stage may have died before it:
- * in a pid namespace getppid(2) is 0 then as before, so the socket tells.
- */
-static void die_with_stage(const struct child *child)
-{
-	struct pollfd stage = { .fd = child->context->report_fd };
-
-	if (!(child->context->plan->header->flags & PLAN_CHILD_DIES_WITH_STAGE))
-		return;
-	sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0);
-	if (poll(&stage, 1, 0) > 0 && stage.revents & (POLLHUP | POLLERR))
-		_exit(1);
-}
-
-static bool changes_credentials(uint16_t kind)
-{
-	switch (kind) {
-	case OP_SETRESUID:
-	case OP_SETRESGID:
-	case OP_CAPSET:
-	case OP_SETNS:
-	case OP_UNSHARE:
-		return true;
-	default:
-		return false;
-	}
 }
 
 /* What remains before the exec, done while any system call is still allowed. */
@@ -100,16 +68,13 @@ static int run_op(struct child *child, const struct plan_op *op)
 	case OP_INIT:
 		done = init_split();
 		if (done == 0)
-			die_with_stage(child);
+			guard_process(child->context); /* fork(2) passes no death signal on */
 		return done;
 	case OP_EXEC:
 		child->progress->state = PROGRESS_EXEC;
 		return exec_run(&child->exec);
 	default:
-		done = op_apply(child->context, op);
-		if (done == 0 && changes_credentials(op->kind))
-			die_with_stage(child);
-		return done;
+		return op_apply(child->context, op);
 	}
 }
 
@@ -154,9 +119,11 @@ static void run_ops(struct child *child)
 
 _Noreturn void child_main(struct child *child)
 {
+	struct context *context = child->context;
 	int error;
 
-	die_with_stage(child);
+	context->dies_with_peer = context->plan->header->flags & PLAN_CHILD_DIES_WITH_STAGE;
+	guard_process(context);
 	error = take_stdio(child);
 	if (error < 0)
 		give_up(child, error);

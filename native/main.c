@@ -4,7 +4,6 @@
  * of plan.h and takes nothing else from its caller: argv is for ps(1), the environment is not read.
  */
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -63,23 +62,6 @@ static int map_plan(const void **bytes, size_t *size)
 }
 
 /*
- * SIGKILL when the caller's thread ends. If that was before this call, our parent has changed or the
- * control socket has lost its other end.
- */
-static int die_with_parent(pid_t parent)
-{
-	struct pollfd control = { .fd = FD_CONTROL };
-
-	if (sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0) < 0)
-		return -errno;
-	if (getppid() != parent)
-		return -ESRCH;
-	if (poll(&control, 1, 0) > 0 && control.revents & (POLLHUP | POLLERR))
-		return -ESRCH;
-	return 0;
-}
-
-/*
  * The caller's child ends at once, and with it our tie to the caller: the parent is now init or the
  * nearest subreaper. One fork is enough: nothing here opens a terminal without O_NOCTTY.
  */
@@ -115,13 +97,18 @@ static int take_inherited(const struct plan *plan, struct slots *slots)
 }
 
 /* Before anything is made: what can fail here leaves nothing to undo. */
-static int settle(const struct plan *plan, struct slots *slots, pid_t parent)
+static int settle(struct context *context, pid_t parent)
 {
-	uint32_t flags = plan->header->flags;
-	int error = take_inherited(plan, slots);
+	uint32_t flags = context->plan->header->flags;
+	int error = take_inherited(context->plan, &context->slots);
 
-	if (error == 0 && flags & PLAN_DIE_WITH_PARENT)
-		error = die_with_parent(parent);
+	if (error == 0 && flags & PLAN_DIE_WITH_PARENT) {
+		context->dies_with_peer = true;
+		guard_process(context);
+		/* The socket may have other holders than the parent. */
+		if (getppid() != parent)
+			error = -ESRCH;
+	}
 	if (error == 0 && flags & PLAN_DAEMON)
 		error = become_daemon();
 	return error;
@@ -133,9 +120,9 @@ int main(void)
 	const pid_t parent = getppid();
 	/* Modes of files that the plan makes are the plan's. */
 	const mode_t mask = umask(0);
-	struct context context = { .report_fd = FD_CONTROL };
-	uint32_t op = REPORT_NO_OP;
 	struct plan plan;
+	struct context context = { .plan = &plan, .report_fd = FD_CONTROL };
+	uint32_t op = REPORT_NO_OP;
 	const void *bytes;
 	size_t size;
 	int error;
@@ -143,20 +130,18 @@ int main(void)
 	if (settle_descriptors() < 0)
 		return EXIT_NO_CONTROL;
 	signals_reset();
-	/* Until exec, nobody in a namespace that we enter may look at or trace us (CVE-2016-9962). */
-	sys_prctl(PR_SET_DUMPABLE, 0, 0, 0);
+	guard_process(&context);
 	sys_prctl(PR_SET_NAME, (unsigned long)"tsrun-stage", 0, 0);
 	error = map_plan(&bytes, &size);
 	if (error == 0)
 		error = plan_decode(bytes, size, &plan, &op);
 	if (error == 0)
-		error = settle(&plan, &context.slots, parent);
+		error = settle(&context, parent);
 	if (error < 0) {
 		report(FD_CONTROL, REPORT_FAILED, op, -error, 0);
 		return 1;
 	}
 	if (plan.header->flags & PLAN_TIMINGS)
 		report_at(FD_CONTROL, REPORT_PHASE, MARK_START, 0, 0, start_ns);
-	context.plan = &plan;
 	return launch(&context, mask);
 }

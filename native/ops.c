@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
@@ -602,9 +603,39 @@ static int apply_process_op(struct context *context, const struct plan_op *op)
 	}
 }
 
+void guard_process(const struct context *context)
+{
+	struct pollfd peer = { .fd = context->report_fd };
+
+	sys_prctl(PR_SET_DUMPABLE, 0, 0, 0);
+	if (!context->dies_with_peer)
+		return;
+	sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0);
+	if (poll(&peer, 1, 0) > 0 && peer.revents & (POLLHUP | POLLERR))
+		_exit(1);
+}
+
+static bool changes_credentials(uint16_t kind)
+{
+	switch (kind) {
+	case OP_SETRESUID:
+	case OP_SETRESGID:
+	case OP_CAPSET:
+	case OP_SETNS:
+	case OP_UNSHARE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 int op_apply(struct context *context, const struct plan_op *op)
 {
 	int done = apply_file_op(context, op);
 
-	return done == -ENOSYS ? apply_process_op(context, op) : done;
+	if (done == -ENOSYS)
+		done = apply_process_op(context, op);
+	if (done >= 0 && changes_credentials(op->kind))
+		guard_process(context);
+	return done;
 }

@@ -14,7 +14,16 @@ struct context {
 	pid_t child;            /* for OP_WRITE_PROC, in the stage */
 	int report_fd;          /* FD_CONTROL, or the child's socket to its stage */
 	bool umask_set;         /* OP_UMASK has spoken */
+	bool dies_with_peer;    /* SIGKILL when the process at the other end of report_fd dies */
 };
+
+/*
+ * Nobody may look at or trace us (CVE-2016-9962), and we die with our parent if we are to. A change of
+ * credentials undoes both, so this is called again after each. Ends the process if the parent died
+ * before: in a pid namespace getppid(2) is 0 then as before, but report_fd has lost its other end.
+ * prctl(2) PR_SET_DUMPABLE, PR_SET_PDEATHSIG.
+ */
+void guard_process(const struct context *context);
 
 /*
  * One kernel request; 0 or -errno. The kinds that are steps of the launch itself (OP_HOLD, OP_INIT,

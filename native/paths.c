@@ -23,15 +23,26 @@
  * With the fd's root as "/", the kernel itself resolves links and "..", atomically: a component that
  * is exchanged for a link at the last moment still ends below it.
  */
-static int open_directory_below(int root, const char *path)
+static int open_below(int root, const char *path, uint64_t flags)
 {
 	const uint64_t resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
 	int fd = -EAGAIN;
 
 	/* EAGAIN: a rename went on meanwhile and the kernel could not be sure; openat2(2). */
 	for (int tries = 0; tries < MAX_RACES && fd == -EAGAIN; tries++)
-		fd = (int)sys_openat2(root, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, resolve);
+		fd = (int)sys_openat2(root, path, O_PATH | O_CLOEXEC | flags, 0, resolve);
 	return fd;
+}
+
+static int open_directory_below(int root, const char *path)
+{
+	return open_below(root, path, O_DIRECTORY);
+}
+
+/* What a path's end is asked to be: any file will do where a file is wanted. */
+static uint64_t wanted_type(mode_t mode, bool at_end)
+{
+	return S_ISREG(mode) && at_end ? 0 : O_DIRECTORY;
 }
 
 /* Replaces the component [start, end) of path, a link below parent, by the link's target. */
@@ -85,7 +96,7 @@ static int make_component(int root, char *path, size_t start, size_t end, mode_t
 		return made;
 	/* Somebody else was faster, or it is a link to nowhere, or no directory at all. */
 	path[end] = '\0';
-	autoclose int there = open_directory_below(parent, path + start);
+	autoclose int there = open_below(parent, path + start, wanted_type(mode, !after));
 	struct stat stat;
 	int found = fstatat(parent, path + start, &stat, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 	path[end] = after;
@@ -114,7 +125,7 @@ static int make_missing(int root, char *path, mode_t mode)
 
 		char after = path[end];
 		path[end] = '\0';
-		autoclose int fd = open_directory_below(root, path);
+		autoclose int fd = open_below(root, path, wanted_type(mode, !after));
 		path[end] = after;
 		if (fd >= 0)
 			continue;
@@ -134,7 +145,7 @@ int mkdir_below(int root, const char *wanted, mode_t mode)
 	if (size > sizeof(path))
 		return -ENAMETOOLONG;
 	memcpy(path, wanted, size);
-	autoclose int whole = open_directory_below(root, *path ? path : ".");
+	autoclose int whole = open_below(root, *path ? path : ".", wanted_type(mode, true));
 	if (whole >= 0)
 		return 0;
 	if (whole != -ENOENT)

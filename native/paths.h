@@ -8,7 +8,7 @@
 /*
  * Makes every missing directory of path below the directory root, as a process with that root would
  * see it: absolute links and ".." end at root. A link that points nowhere is completed at its target.
- * 0 or -errno.
+ * With S_IFREG in mode the last component is to be a file, an empty one if there is none. 0 or -errno.
  */
 int mkdir_below(int root, const char *path, mode_t mode);
 
