@@ -190,7 +190,7 @@ export async function run(
 ): Promise<Outcome> {
   using stage = Stage.start(given, options);
   const output = stage.output();
-  while (await stage.next()) continue;
+  while (await stage.next());
   const ended = await stage.end();
   const failed = stage.reports.find((report) => report.kind === "failed");
   const exited = stage.reports.find((report) => report.kind === "exited");
