@@ -7,8 +7,9 @@
  */
 import { globSync, readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
+import { StringDecoder } from "node:string_decoder";
 import { busyboxRoot, debianRoot } from "../test/support/roots.ts";
-import { prepareKernel, runInVm, vmUnavailable } from "../test/support/vm.ts";
+import { EmulatorCrash, prepareKernel, runInVm, vmUnavailable } from "../test/support/vm.ts";
 import { type Command, PROJECT, runCommand, STATIC_CHECKS } from "./command.ts";
 import { installMissing, TEST_PACKAGES } from "./packages.mjs";
 import { runFiles } from "./test-files.ts";
@@ -17,6 +18,7 @@ import type { TestResult } from "./test-results.ts";
 const TIMEOUT_MS_PER_FILE = 300_000;
 const TIMEOUT_MS_PER_FILE_IN_VM = 600_000;
 const VM_TIMEOUT_MS = 1_500_000;
+const VM_ATTEMPTS = 3;
 const CONCURRENCY = 2;
 
 type Report = (result: TestResult) => void;
@@ -50,10 +52,6 @@ const SUITES: Readonly<Record<string, Suite>> = {
 
 /** Suites that run beside each other; those of one lane follow each other. */
 const LANES = [["check", "unit", "native", "kernel", "e2e", "conformance"], ["vm"]];
-const NEEDS_NO_BUILD = new Set(["check", "unit", "native"]);
-/** For kernel tests the sources run as they are, over the native launcher. */
-const NEEDS_LAUNCHER_ONLY = new Set([...NEEDS_NO_BUILD, "kernel"]);
-
 const startedAt = performance.now();
 // With it every Node that a test starts would read all certificates first: 50 ms.
 delete process.env["NODE_EXTRA_CA_CERTS"];
@@ -102,16 +100,17 @@ function filesOf(name: string, wanted: readonly string[]): string[] {
 
 /** Packages, the build, the roots and the VM's kernel: what several suites share. */
 async function prepare(): Promise<void> {
-  const all = (set: ReadonlySet<string>) => suites.isSubsetOf(set);
-  if (all(NEEDS_NO_BUILD)) return;
+  const chosenFiles = [...suites].flatMap((name) => filesOf(name, files));
+  const below = (...folders: string[]) =>
+    chosenFiles.every((file) => folders.some((folder) => file.startsWith(`test/${folder}/`)));
+  if (below("unit")) return;
   const everything = suites.size === Object.keys(SUITES).length;
   if (everything || process.env["CI"] !== undefined) installMissing(TEST_PACKAGES, say);
-  const build = await runCommand({
-    name: "build",
-    argv: all(NEEDS_LAUNCHER_ONLY)
-      ? ["make", "-s", "-C", "native"]
-      : [process.execPath, "scripts/build.ts"],
-  });
+  // Kernel tests run the sources as they are, over the native launcher.
+  const argv: Command["argv"] = below("unit", "kernel")
+    ? ["make", "-s", "-C", "native"]
+    : [process.execPath, "scripts/build.ts"];
+  const build = await runCommand({ name: "build", argv });
   process.stdout.write(build.output);
   if (!build.ok) throw new Error("the build failed");
   if (process.getuid?.() !== 0) return;
@@ -188,23 +187,42 @@ function vmFiles(): string[] {
   ];
 }
 
+/** Runs the files in the VM; if the emulator lets its kernel crash, those left run in a new one. */
 async function runFilesInVm(suiteFiles: readonly string[], onResult: Report): Promise<void> {
   const unavailable = vmUnavailable();
   if (unavailable !== undefined) {
     onResult(wholeSuite("vm", { skipped: unavailable }));
     return;
   }
+  const left = new Set(suiteFiles);
+  const onFileResult = (result: TestResult) => {
+    left.delete(result.file);
+    onResult(result);
+  };
+  for (let attempt = 1; left.size > 0; attempt++) {
+    try {
+      await runOnceInVm([...left], onFileResult);
+      return;
+    } catch (error) {
+      if (!(error instanceof EmulatorCrash) || attempt === VM_ATTEMPTS) throw error;
+      say(`the VM's emulator failed; ${left.size} files go into a new one`);
+    }
+  }
+}
+
+async function runOnceInVm(vmSuiteFiles: readonly string[], onResult: Report): Promise<void> {
+  const decoder = new StringDecoder("utf8"); // a chunk may end within a character
   let pending = "";
   let errors = "";
   const { status, bootMs } = await runInVm({
     command: [
       ...[process.execPath, "scripts/test-files.ts"],
-      ...[String(CONCURRENCY), String(TIMEOUT_MS_PER_FILE_IN_VM), ...suiteFiles],
+      ...[String(CONCURRENCY), String(TIMEOUT_MS_PER_FILE_IN_VM), ...vmSuiteFiles],
     ],
     workingDirectory: PROJECT,
     timeoutMs: VM_TIMEOUT_MS,
     onStdout: (chunk) => {
-      const lines = (pending + chunk.toString("utf8")).split("\n");
+      const lines = (pending + decoder.write(chunk)).split("\n");
       pending = lines.pop() ?? "";
       for (const line of lines) onResult(JSON.parse(line) as TestResult);
     },

@@ -203,8 +203,11 @@ function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The guest died before the command started: worth another try, see boot(). */
+/** The guest died before the command started: worth another try, see bootWithRetries(). */
 class BootFailed extends Error {}
+
+/** The guest's kernel died of the emulator's fault while the command ran; see bootWithRetries(). */
+export class EmulatorCrash extends Error {}
 
 /**
  * QEMU before 8.1 with several emulating threads can run a stale breakpoint while the kernel patches
@@ -276,7 +279,13 @@ async function until(condition: () => boolean, wait: Wait): Promise<void> {
   for (;;) {
     const over = wait.child.exitCode !== null || wait.child.signalCode !== null;
     if (condition()) return;
-    if (over) throw new Failure(`the VM ended without an exit status${logs(wait.run)}`);
+    if (over) {
+      const serial = logs(wait.run);
+      const message = `the VM ended without an exit status${serial}`;
+      throw /Oops: int3/.test(serial) && Failure !== BootFailed
+        ? new EmulatorCrash(message)
+        : new Failure(message);
+    }
     if (performance.now() > deadline) {
       throw new Failure(`the VM did not answer within ${wait.timeoutMs} ms${logs(wait.run)}`);
     }
