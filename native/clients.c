@@ -379,8 +379,10 @@ void clients_finish(struct clients *clients, int32_t code, int32_t status)
 
 		if (client->fd < 0)
 			continue;
-		if (code != 0 && !owed(clients, client))
+		if (code != 0 && !owed(clients, client)) {
 			send_last(client->fd, RELAY_EXIT, body, client->fd);
+			clients->starter_told |= client->starter && !client->gone;
+		}
 		close(client->fd);
 		client->fd = -1;
 	}

@@ -21,6 +21,7 @@ struct client {
 	uint32_t body_left;     /* bytes of the frame's body that are not here yet */
 	bool ended;             /* it sends no more */
 	bool gone;              /* it receives no more */
+	bool starter;           /* PLAN_RELAY_CLIENT: who started the container */
 };
 
 struct clients {
@@ -28,6 +29,7 @@ struct clients {
 	bool crowded;           /* no descriptor or memory for accept: not polled until clients_retry */
 	bool stdin_once;        /* input ends with the first client that sends no more */
 	int pty_master;         /* for RELAY_RESIZE, or -1 */
+	bool starter_told;      /* the starter got RELAY_EXIT */
 	struct stdin_buffer *in;
 	struct outbox outbox;
 	struct client client[CLIENT_COUNT];

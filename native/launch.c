@@ -451,7 +451,7 @@ static void run_exit_command(const struct launch *launch)
 	struct exec_vectors vectors;
 	int error;
 
-	if (!lists)
+	if (!lists || relay_starter_told())
 		return;
 	error = exec_prepare(launch->plan, lists, &vectors);
 	signals_restore();

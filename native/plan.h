@@ -146,7 +146,8 @@ struct plan_relay {
 	uint32_t journal_path;  /* events, one JSON object a line, appended with one write */
 	uint32_t journal_head;  /* the line's beginning up to the comma, e.g. {"id":"…","name":"…" */
 	uint32_t memory_events; /* path of the cgroup's memory.events; polled for oom_kill */
-	uint32_t exit_command;  /* blob offset of a struct exec_lists (8-aligned), 0 for none */
+	uint32_t exit_command;  /* blob offset of a struct exec_lists (8-aligned), 0 for none; not run when
+				 * the client of PLAN_RELAY_CLIENT is still there and is told the exit */
 	uint16_t rows, cols;    /* the first window size of a PTY */
 	uint32_t exit_drain_ms; /* how long stdio is still read after the exit while others hold it open */
 };

@@ -522,8 +522,10 @@ int relay_serve(const struct plan *plan, struct stdio *stdio, pid_t child, int p
 	relay.exited = false;
 	take_stdio(stdio);
 	*stdio = (struct stdio){ -1, -1, -1, -1 };
-	if (plan->header->flags & PLAN_RELAY_CLIENT)
+	if (plan->header->flags & PLAN_RELAY_CLIENT) {
 		clients_add(&relay.clients, FD_CLIENT);
+		relay.clients.client[0].starter = true;
+	}
 
 	sigaction(SIGPIPE, &ignore, &before);
 	int result = serve(pidfd, exit);
@@ -535,6 +537,11 @@ int relay_serve(const struct plan *plan, struct stdio *stdio, pid_t child, int p
 	log_close();
 	relay.logging = false;
 	return result;
+}
+
+bool relay_starter_told(void)
+{
+	return relay.clients.starter_told;
 }
 
 void relay_finish(const siginfo_t *exit)

@@ -47,6 +47,8 @@ uint64_t relay_log_lost(void);
  * there was no exit to tell.
  */
 void relay_finish(const siginfo_t *exit);
+/* After relay_finish: the client that was there from the start was told, and does what the exit command would. */
+bool relay_starter_told(void);
 
 /* Writes the exit record and the journal's line (record.c); 0 or -errno. */
 int record_exit(const struct plan *plan, pid_t child, const siginfo_t *exit, uint64_t log_lost);
