@@ -179,22 +179,26 @@ class LaunchInProgress implements Launch {
   #take(report: StageReport): void {
     switch (report.kind) {
       case "created":
-        return this.#created.resolve(report.value);
+        this.#created.resolve(report.value);
+        break;
       case "running":
-        return this.#running.resolve(report.value);
+        this.#running.resolve(report.value);
+        break;
       case "exited":
-        return this.#exited.resolve(exitStatus(report));
+        this.#exited.resolve(exitStatus(report));
+        break;
       case "failed":
-        return this.#fail(launchError(this.#plan, report));
+        this.#fail(launchError(this.#plan, report));
+        break;
       case "warned":
         this.warnings.push(warningText(this.#plan, report));
-        return;
+        break;
       case "phase":
         if (report.mark) this.marks.set(report.mark, report.timeNs);
-        return;
+        break;
       case "supervisor":
         this.#supervisorPid = report.value;
-        return;
+        break;
     }
   }
 

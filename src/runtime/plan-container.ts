@@ -30,7 +30,11 @@ export interface ContainerLaunch {
 }
 
 /** Pure: what it says depends on its arguments alone. Throws INVALID_SPEC and CGROUP_UNAVAILABLE. */
-export function planContainer(spec: OciSpec, launch: ContainerLaunch, facts: HostFacts): LaunchPlan {
+export function planContainer(
+  spec: OciSpec,
+  launch: ContainerLaunch,
+  facts: HostFacts,
+): LaunchPlan {
   const slots = new SlotAllocator();
   const { linux, process } = spec;
   const namespaces = planNamespaces({
@@ -42,9 +46,7 @@ export function planContainer(spec: OciSpec, launch: ContainerLaunch, facts: Hos
   });
   const cgroup = planCgroup({ facts: facts.cgroup, resources: linux.resources ?? {}, slots });
   const rootfs = planRootfs({ spec, launch, facts: facts.rootfs, slots });
-  const terminal = process.terminal
-    ? { devptsSlot: rootfs.devptsSlot, ptySlot: slots.take() }
-    : {};
+  const terminal = process.terminal ? { devptsSlot: rootfs.devptsSlot, ptySlot: slots.take() } : {};
 
   const ops: PlannedOp[] = [
     ...cgroup.host,

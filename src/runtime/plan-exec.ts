@@ -6,9 +6,9 @@ import {
   type LaunchPlan,
   type PlannedOp,
   type RelayPlan,
+  SLOT_CWD,
   type Slot,
   SlotAllocator,
-  SLOT_CWD,
 } from "../plan/index.ts";
 import type { OciProcess } from "../spec/index.ts";
 import { planLabels } from "./plan-labels.ts";
@@ -35,7 +35,13 @@ export function planExec(process: OciProcess, launch: ExecLaunch): LaunchPlan {
   const terminal = process.terminal ? planDevpts(slots) : undefined;
   const ops: PlannedOp[] = [
     {
-      op: { kind: "open", path: launch.cgroupDir, dir: SLOT_CWD, flags: O_DIRECTORY, out: cgroupSlot },
+      op: {
+        kind: "open",
+        path: launch.cgroupDir,
+        dir: SLOT_CWD,
+        flags: O_DIRECTORY,
+        out: cgroupSlot,
+      },
       phase: "host",
       origin: "cgroup",
     },
