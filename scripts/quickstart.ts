@@ -43,7 +43,7 @@ function importBusybox(): void {
   try {
     createBusyboxRoot({ busybox: "/bin/busybox", folder });
     say(`importing the image "${IMAGE}" (Debian's busybox-static)`);
-    run(TSRUN, ["image", "import", "--name", IMAGE, folder]);
+    run(TSRUN, ["image", "import", "--cmd", "sh", folder, IMAGE]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
