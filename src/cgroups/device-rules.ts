@@ -28,8 +28,7 @@ const char = (major: number, minor?: number): OciDeviceRule => ({
  * which is harmless as long as they cannot be opened. OCI config-linux.md, "Default Devices".
  */
 export const DEFAULT_DEVICE_RULES: readonly OciDeviceRule[] = [
-  { allow: true, type: "c", access: "m" },
-  { allow: true, type: "b", access: "m" },
+  { allow: true, type: "a", access: "m" },
   ...[3, 5, 7, 8, 9].map((minor) => char(1, minor)),
   char(5, 0),
   char(5, 2),

@@ -26,7 +26,16 @@ export async function killFrozen(directory: string): Promise<void> {
   try {
     for (const pid of readProcs(directory, { recursive: true })) killOne(pid, directory);
   } finally {
+    thawIfThere(directory);
+  }
+}
+
+function thawIfThere(directory: string): void {
+  try {
     thawCgroup(directory);
+  } catch (error) {
+    if (!(error instanceof TsrunError && error.code === "NOT_FOUND")) throw error;
+    // Whoever waited for its processes has removed it: that is what we wanted.
   }
 }
 

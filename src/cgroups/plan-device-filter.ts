@@ -14,14 +14,13 @@ export const DEVICE_PROGRAM = { type: 15, attachType: 6 } as const;
 export function planDeviceFilter(rules: readonly OciDeviceRule[]): Uint8Array | undefined {
   const deciding = parseDeviceRules(rules).toReversed();
   const [last] = deciding;
-  if (last?.allow && isFinal(last)) return undefined;
-  const program = [...LOAD_REQUEST];
-  for (const rule of deciding) {
-    program.push(...ruleInstructions(rule));
-    // It answers every request that gets here. The verifier refuses code that nothing can reach.
-    if (isFinal(rule)) return encodeBpf(program);
-  }
-  return encodeBpf([...program, ...answer(false)]);
+  if (last?.allow && fitsEverything(last)) return undefined;
+  const { code, final } = matchRules(deciding, FIELDS);
+  return encodeBpf([...LOAD_REQUEST, ...code, ...(final ? [] : answer(false))]);
+}
+
+function fitsEverything(rule: DeviceRule): boolean {
+  return rule.access === ALL_ACCESS && FIELDS.every((field) => rule[field] === undefined);
 }
 
 /** What is in which register. Register 1 is the context: struct bpf_cgroup_dev_ctx. */
@@ -40,47 +39,87 @@ const LOAD_REQUEST: readonly BpfInstruction[] = [
   { kind: "set", dst: ACCESS, value: ALL_ACCESS },
 ];
 
-/** The ACCESS register holds what is still undecided; an allowing rule takes its part out of it. */
-function ruleInstructions({ allow, type, major, minor, access }: DeviceRule): BpfInstruction[] {
-  const whole = access === ALL_ACCESS;
-  const decision: BpfInstruction[] = allow
-    ? [
-        ...(whole
-          ? []
-          : [
-              { kind: "and", dst: ACCESS, value: ALL_ACCESS & ~access } as const,
-              { kind: "ifNotEqual", dst: ACCESS, value: 0, to: 2 } as const,
-            ]),
-        ...answer(true),
-      ]
-    : [
-        ...(whole
-          ? []
-          : [
-              { kind: "ifAnyBit", dst: ACCESS, value: access, to: 1 } as const,
-              { kind: "jump", to: 2 } as const,
-            ]),
-        ...answer(false),
-      ];
-  const tests = [
-    { dst: TYPE, value: type },
-    { dst: MAJOR, value: major },
-    { dst: MINOR, value: minor },
-  ].flatMap(({ dst, value }) => (value === undefined ? [] : [{ dst, value }]));
-  return [
-    ...tests.map(({ dst, value }, index): BpfInstruction => {
-      const to = tests.length - 1 - index + decision.length;
-      return { kind: "ifNotEqual", dst, value, to };
+/** What rules tell devices by, in the order of the tests. */
+const FIELDS = ["type", "major", "minor"] as const;
+const REGISTERS = { type: TYPE, major: MAJOR, minor: MINOR } as const;
+type Field = (typeof FIELDS)[number];
+
+interface Code {
+  readonly code: readonly BpfInstruction[];
+  /** It answers every request: what followed could not be reached, which the verifier refuses. */
+  readonly final: boolean;
+}
+
+/**
+ * Rules that agree in the fields before `fields`, the deciding ones first. Neighbours that ask for
+ * the same type, then the same major, share the test: the verifier's time, and with it a
+ * container's start, is in the number of branches.
+ */
+function matchRules(rules: readonly DeviceRule[], [field, ...rest]: readonly Field[]): Code {
+  if (!field) return sequence(rules.map(decide));
+  return sequence(
+    runs(rules, field).map((run) => {
+      const value = run[0][field];
+      const body = matchRules(run, rest);
+      return value === undefined ? body : { code: onlyIf(field, value, body.code), final: false };
     }),
-    ...decision,
+  );
+}
+
+/** One after the other, up to the first that answers everything. */
+function sequence(parts: readonly Code[]): Code {
+  const end = parts.findIndex(({ final }) => final);
+  const reached = end < 0 ? parts : parts.slice(0, end + 1);
+  return { code: reached.flatMap(({ code }) => code), final: end >= 0 };
+}
+
+type Run = [DeviceRule, ...DeviceRule[]];
+
+/** Neighbouring rules with the same value of a field. */
+function runs(rules: readonly DeviceRule[], field: Field): readonly Run[] {
+  const result: Run[] = [];
+  for (const rule of rules) {
+    const run = result.at(-1);
+    if (run && run[0][field] === rule[field]) run.push(rule);
+    else result.push([rule]);
+  }
+  return result;
+}
+
+/**
+ * Not one "jump if it differs": the verifier follows the next instruction first, and has to have
+ * seen the general case (no rule fitted so far) before the special ones (this one did) to recognise
+ * that they lead to nothing new.
+ */
+function onlyIf(
+  field: Field,
+  value: number,
+  body: readonly BpfInstruction[],
+): readonly BpfInstruction[] {
+  return [
+    { kind: "ifEqual", dst: REGISTERS[field], value, to: 1 },
+    { kind: "jump", to: body.length },
+    ...body,
   ];
 }
 
-function answer(allow: boolean): BpfInstruction[] {
-  return [{ kind: "set", dst: ANSWER, value: allow ? 1 : 0 }, { kind: "exit" }];
+/** The ACCESS register holds what is still undecided; an allowing rule takes its part out of it. */
+function decide({ allow, access }: DeviceRule): Code {
+  if (access === ALL_ACCESS) return { code: answer(allow), final: true };
+  const code: readonly BpfInstruction[] = allow
+    ? [
+        { kind: "and", dst: ACCESS, value: ALL_ACCESS & ~access },
+        { kind: "ifNotEqual", dst: ACCESS, value: 0, to: 2 },
+        ...answer(true),
+      ]
+    : [
+        { kind: "ifAnyBit", dst: ACCESS, value: access, to: 1 },
+        { kind: "jump", to: 2 },
+        ...answer(false),
+      ];
+  return { code, final: false };
 }
 
-function isFinal({ type, major, minor, access }: DeviceRule): boolean {
-  const everyDevice = type === undefined && major === undefined && minor === undefined;
-  return everyDevice && access === ALL_ACCESS;
+function answer(allow: boolean): readonly BpfInstruction[] {
+  return [{ kind: "set", dst: ANSWER, value: allow ? 1 : 0 }, { kind: "exit" }];
 }

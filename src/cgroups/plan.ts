@@ -191,7 +191,8 @@ function planDevices(
 }
 
 function planOwner({ uid, gid, files }: CgroupOwner, cgroupSlot: Slot): readonly PlannedOp[] {
-  return [".", ...files].map((name) => ({
+  // The empty name is the directory itself.
+  return ["", ...files].map((name) => ({
     op: { kind: "chown", name, dir: cgroupSlot, uid, gid },
     phase: "host",
     origin: ORIGIN,

@@ -39,27 +39,34 @@ const JUMPS: Readonly<Record<number, (value: number, operand: number) => boolean
   70: (value, operand) => (value & operand) !== 0, // 0x46 jset
 };
 
+/** What a register becomes; undefined for an instruction that sets none. */
+function result(
+  { opcode, dst, src, offset, immediate }: Decoded,
+  registers: Uint32Array,
+  memory: Uint32Array,
+): number | undefined {
+  if (JUMPS[opcode]) return undefined;
+  if (opcode === 0xbc) return registers[src];
+  if (opcode === 0x61) {
+    assert.equal(src, 1, "only the context may be read");
+    return memory[offset / 4] ?? assert.fail("read beyond the context");
+  }
+  const operation = ALU[opcode] ?? assert.fail(`unknown opcode ${opcode}`);
+  return operation(registers[dst] ?? 0, immediate);
+}
+
 /** Register 0 at the exit. Register 1 is the context, of which only `memory`'s words can be read. */
 export function execute(program: Uint8Array, memory: Uint32Array): number {
   const instructions = decode(program);
   const registers = new Uint32Array(11);
   let next = 0;
   for (let steps = 0; steps < 10_000; steps++) {
-    const { opcode, dst, src, offset, immediate } =
-      instructions[next++] ?? assert.fail("ran off the program's end");
-    const value = registers[dst] ?? 0;
+    const instruction = instructions[next++] ?? assert.fail("ran off the program's end");
+    const { opcode, dst, offset, immediate } = instruction;
     if (opcode === EXIT) return registers[0] ?? 0;
-    if (opcode === 0x61) {
-      assert.equal(src, 1, "only the context may be read");
-      registers[dst] = memory[offset / 4] ?? assert.fail("read beyond the context");
-    } else if (opcode === 0xbc) {
-      registers[dst] = registers[src] ?? 0;
-    } else if (JUMPS[opcode]) {
-      next += JUMPS[opcode](value, immediate) ? offset : 0;
-    } else {
-      const operation = ALU[opcode] ?? assert.fail(`unknown opcode ${opcode}`);
-      registers[dst] = operation(value, immediate);
-    }
+    const value = result(instruction, registers, memory);
+    if (value !== undefined) registers[dst] = value;
+    else if (JUMPS[opcode]?.(registers[dst] ?? 0, immediate)) next += offset;
   }
   return assert.fail("the program does not end");
 }

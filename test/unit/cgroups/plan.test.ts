@@ -177,7 +177,7 @@ describe("planCgroup", () => {
     const slots = new SlotAllocator();
     const { host } = planCgroup({ facts: facts(), resources: {}, owner, slots });
     assert.deepEqual(host.map(brief).slice(-3), [
-      "chown 0:. 100000:100001 ~ENOENT",
+      "chown 0: 100000:100001 ~ENOENT",
       "chown 0:cgroup.procs 100000:100001 ~ENOENT",
       "chown 0:memory.reclaim 100000:100001 ~ENOENT",
     ]);
