@@ -141,45 +141,24 @@ export function hasNoNewPrivileges(): boolean {
   return syscall("prctl", "PR_GET_NO_NEW_PRIVS", PR_GET_NO_NEW_PRIVS) === 1;
 }
 
-/** RLIMIT_* by number (include/uapi/asm-generic/resource.h). */
-export const RLIMIT_NUMBERS = {
-  RLIMIT_CPU: 0,
-  RLIMIT_FSIZE: 1,
-  RLIMIT_DATA: 2,
-  RLIMIT_STACK: 3,
-  RLIMIT_CORE: 4,
-  RLIMIT_RSS: 5,
-  RLIMIT_NPROC: 6,
-  RLIMIT_NOFILE: 7,
-  RLIMIT_MEMLOCK: 8,
-  RLIMIT_AS: 9,
-  RLIMIT_LOCKS: 10,
-  RLIMIT_SIGPENDING: 11,
-  RLIMIT_MSGQUEUE: 12,
-  RLIMIT_NICE: 13,
-  RLIMIT_RTPRIO: 14,
-  RLIMIT_RTTIME: 15,
-} as const;
-export type RlimitName = keyof typeof RLIMIT_NUMBERS;
-
 /** RLIM_INFINITY is 2^64-1. */
 export interface Rlimit {
   readonly soft: bigint;
   readonly hard: bigint;
 }
 
-/** The limits of a process, 0 for our own. prlimit(2). */
-export function getRlimit(name: RlimitName, pid = 0): Rlimit {
+/** One limit (RLIMIT_*, by number) of a process, 0 for our own. prlimit(2). */
+export function getRlimit(resource: number, pid = 0): Rlimit {
   const old = new BigUint64Array(2);
   const bytes = new Uint8Array(old.buffer);
-  syscall("prlimit64", name, pid, RLIMIT_NUMBERS[name], null, bytes);
+  syscall("prlimit64", `resource ${resource}`, pid, resource, null, bytes);
   return { soft: old[0] ?? 0n, hard: old[1] ?? 0n };
 }
 
 /** EPERM: raising the hard limit needs CAP_SYS_RESOURCE. prlimit(2). */
-export function setRlimit(name: RlimitName, { soft, hard }: Rlimit, pid = 0): void {
+export function setRlimit(resource: number, { soft, hard }: Rlimit, pid = 0): void {
   const value = new Uint8Array(BigUint64Array.of(soft, hard).buffer);
-  syscall("prlimit64", name, pid, RLIMIT_NUMBERS[name], value, null);
+  syscall("prlimit64", `resource ${resource}`, pid, resource, value, null);
 }
 
 /** The numbers of the CPUs that a process may run on, 0 for our own. sched_getaffinity(2). */

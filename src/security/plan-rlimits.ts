@@ -1,0 +1,106 @@
+/**
+ * Which limits a container gets on a host that may not let us raise any: a hard limit goes up only
+ * with CAP_SYS_RESOURCE, and RLIMIT_NOFILE never above fs.nr_open (setrlimit(2), EPERM in both cases).
+ */
+import { TsrunError } from "../base/errors.ts";
+import type { OciRlimit } from "../spec/index.ts";
+import { exceeds, isRlimitName, RLIMIT_NAMES, type RlimitName, UNLIMITED } from "./rlimits.ts";
+
+export interface RlimitFacts {
+  /** tsrun's own limits; -1 is none. */
+  readonly current: Readonly<Record<RlimitName, { readonly soft: number; readonly hard: number }>>;
+  /** CAP_SYS_RESOURCE is effective: hard limits may be raised. */
+  readonly maySetAny: boolean;
+  /** /proc/sys/fs/nr_open. */
+  readonly nrOpen: number;
+}
+
+export interface RlimitPlan {
+  /** What to set; a limit that is not here stays tsrun's own. */
+  readonly rlimits: readonly OciRlimit[];
+  /** Sentences about requests that hold only in part. */
+  readonly warnings: readonly string[];
+}
+
+/** podman's default for open files and processes, taken as far as the host allows. */
+const DEFAULT_LIMIT = 1_048_576;
+const DEFAULTED = ["RLIMIT_NOFILE", "RLIMIT_NPROC"] as const;
+
+/**
+ * A requested hard limit that cannot be reached is lowered to the host's with a warning as long as
+ * the soft limit, which is the one that acts, can be had; otherwise PERMISSION. Of one name that is
+ * given twice the later counts. "host" keeps tsrun's own limits, also for the two defaults.
+ */
+export function planRlimits(
+  requested: readonly (OciRlimit | "host")[],
+  facts: RlimitFacts,
+): RlimitPlan {
+  const byName = new Map<RlimitName, OciRlimit>();
+  for (const limit of defaults(requested.includes("host"), facts))
+    byName.set(limit.name, limit.limit);
+  const warnings: string[] = [];
+  for (const request of requested) {
+    if (request === "host") continue;
+    const name = rlimitName(request.type);
+    const { limit, warning } = planOne(name, request, facts);
+    byName.set(name, limit);
+    if (warning !== undefined) warnings.push(warning);
+  }
+  const rlimits = RLIMIT_NAMES.flatMap((name) => byName.get(name) ?? []);
+  return { rlimits, warnings };
+}
+
+function defaults(host: boolean, facts: RlimitFacts): { name: RlimitName; limit: OciRlimit }[] {
+  if (host) return [];
+  return DEFAULTED.map((name) => {
+    const ceiling = hardCeiling(name, facts);
+    const value = exceeds(DEFAULT_LIMIT, ceiling) ? ceiling : DEFAULT_LIMIT;
+    return { name, limit: { type: name, soft: value, hard: value } };
+  });
+}
+
+function planOne(
+  name: RlimitName,
+  { soft, hard }: OciRlimit,
+  facts: RlimitFacts,
+): { limit: OciRlimit; warning?: string } {
+  const ceiling = hardCeiling(name, facts);
+  if (!exceeds(hard, ceiling)) return { limit: { type: name, soft, hard } };
+  const flag = name.slice("RLIMIT_".length).toLowerCase();
+  const why =
+    name === "RLIMIT_NOFILE" && facts.maySetAny
+      ? `fs.nr_open is ${ceiling}`
+      : `tsrun's own hard limit is ${ceiling} and it lacks CAP_SYS_RESOURCE`;
+  if (!exceeds(soft, ceiling)) {
+    return {
+      limit: { type: name, soft, hard: ceiling },
+      warning: `the hard limit "${flag}" is ${ceiling} instead of ${show(hard)}: ${why}`,
+    };
+  }
+  throw new TsrunError("PERMISSION", `cannot set the limit "${flag}" to ${show(soft)}: ${why}`, {
+    hint:
+      name === "RLIMIT_NOFILE" && facts.maySetAny
+        ? `Ask for at most ${ceiling}, or raise fs.nr_open with sysctl(8).`
+        : `Ask for at most ${ceiling}, or give tsrun a higher hard limit or CAP_SYS_RESOURCE.`,
+    errno: "EPERM",
+    origin: "process.rlimits",
+  });
+}
+
+/** The highest hard limit that we may set. */
+function hardCeiling(name: RlimitName, { current, maySetAny, nrOpen }: RlimitFacts): number {
+  if (!maySetAny) return current[name].hard;
+  return name === "RLIMIT_NOFILE" ? nrOpen : UNLIMITED;
+}
+
+function rlimitName(type: string): RlimitName {
+  if (isRlimitName(type)) return type;
+  throw new TsrunError("INVALID_SPEC", `"${type}" is not a resource limit`, {
+    hint: "Limits are named as in setrlimit(2), for example RLIMIT_NOFILE.",
+    origin: "process.rlimits",
+  });
+}
+
+function show(value: number): string {
+  return value === UNLIMITED ? "unlimited" : String(value);
+}

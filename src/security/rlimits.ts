@@ -1,0 +1,81 @@
+/**
+ * Resource limits by name, and `--ulimit` as people write it: setrlimit(2), podman-run(1) --ulimit.
+ */
+import { TsrunError } from "../base/errors.ts";
+import type { OciRlimit } from "../spec/index.ts";
+
+/** RLIMIT_*, include/uapi/asm-generic/resource.h. */
+export const RLIMIT_NUMBERS = {
+  RLIMIT_CPU: 0,
+  RLIMIT_FSIZE: 1,
+  RLIMIT_DATA: 2,
+  RLIMIT_STACK: 3,
+  RLIMIT_CORE: 4,
+  RLIMIT_RSS: 5,
+  RLIMIT_NPROC: 6,
+  RLIMIT_NOFILE: 7,
+  RLIMIT_MEMLOCK: 8,
+  RLIMIT_AS: 9,
+  RLIMIT_LOCKS: 10,
+  RLIMIT_SIGPENDING: 11,
+  RLIMIT_MSGQUEUE: 12,
+  RLIMIT_NICE: 13,
+  RLIMIT_RTPRIO: 14,
+  RLIMIT_RTTIME: 15,
+} as const;
+
+export type RlimitName = keyof typeof RLIMIT_NUMBERS;
+
+export const RLIMIT_NAMES = Object.keys(RLIMIT_NUMBERS) as readonly RlimitName[];
+
+/** "RLIMIT_NOFILE" for "nofile". */
+export function isRlimitName(name: string): name is RlimitName {
+  return Object.hasOwn(RLIMIT_NUMBERS, name);
+}
+
+/** No limit, as OciRlimit has it here. */
+export const UNLIMITED = -1;
+
+/**
+ * "nofile=1024:2048" (soft:hard), "core=-1" (both, no limit), "memlock=unlimited:unlimited", or "host":
+ * all of tsrun's own limits. Values count what the limit counts: bytes, seconds, files.
+ * Throws INVALID_ARGUMENT.
+ */
+export function parseUlimit(text: string): OciRlimit | "host" {
+  if (text === "host") return "host";
+  const match = /^([a-z]+)=([^:]+)(?::([^:]+))?$/i.exec(text);
+  const type = `RLIMIT_${match?.[1]?.toUpperCase()}`;
+  if (!match || !isRlimitName(type)) throw malformed(text);
+  const soft = parseValue(match[2] ?? "", text);
+  const hard = match[3] === undefined ? soft : parseValue(match[3], text);
+  if (exceeds(soft, hard)) {
+    throw new TsrunError(
+      "INVALID_ARGUMENT",
+      `in the limit "${text}" the soft value is above the hard one`,
+      {
+        hint: "Write NAME=SOFT:HARD with SOFT at most HARD.",
+      },
+    );
+  }
+  return { type, soft, hard };
+}
+
+/** True if `value` is above `limit`, where -1 is above every number. */
+export function exceeds(value: number, limit: number): boolean {
+  if (limit === UNLIMITED) return false;
+  return value === UNLIMITED || value > limit;
+}
+
+function parseValue(text: string, whole: string): number {
+  if (text === "-1" || text.toLowerCase() === "unlimited") return UNLIMITED;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw malformed(whole);
+}
+
+function malformed(text: string): TsrunError {
+  const names = RLIMIT_NAMES.map((name) => name.slice("RLIMIT_".length).toLowerCase()).join(", ");
+  return new TsrunError("INVALID_ARGUMENT", `"${text}" is not a resource limit`, {
+    hint: `Write NAME=SOFT[:HARD] with whole numbers, -1 for no limit; names are ${names}.`,
+  });
+}
