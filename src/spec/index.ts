@@ -4,4 +4,10 @@
  * Start with oci.ts.
  */
 export type * from "./oci.ts";
+export {
+  type OverlayParameter,
+  type OverlayRoot,
+  overlayMountData,
+  overlayParameters,
+} from "./overlay-options.ts";
 export type { RootMount } from "./root-mount.ts";

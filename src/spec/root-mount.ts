@@ -4,7 +4,12 @@
  */
 export type RootMount =
   /** A directory as it is: the container writes into it. */
-  | { readonly kind: "bind"; readonly path: string }
+  | {
+      readonly kind: "bind";
+      readonly path: string;
+      /** As with an overlay: owned by host ids 0… and seen through the container's id map. */
+      readonly idMapped?: boolean;
+    }
   | {
       readonly kind: "overlay";
       /** Uppermost first; at least one. */

@@ -1,0 +1,441 @@
+/**
+ * A container's file system as requests, in the order in which they depend on each other: the root,
+ * the mounts, /dev, sysctls, read-only and masked paths, and then the root becomes "/".
+ */
+import { TsrunError } from "../base/errors.ts";
+import { type PlannedOp, SLOT_CWD, type Slot, type SlotAllocator } from "../plan/index.ts";
+import type { OciSpec, RootMount } from "../spec/index.ts";
+import type { RootfsFacts } from "./facts.ts";
+import { MNT_DETACH, MOUNT_ATTR, MS } from "./flags.ts";
+import {
+  containerIdMaps,
+  hasUserNamespace,
+  type IdMapsKey,
+  idMapsKey,
+  mountIdMaps,
+  requireContainerMaps,
+} from "./id-maps.ts";
+import { parseMountOptions, propagationOf } from "./mount-options.ts";
+import { mountSetattr, opMaker, type RootfsSlots, relative, setPropagation } from "./ops.ts";
+import { type ConsolePlan, openDev, planConsole, planDevices } from "./plan-devices.ts";
+import {
+  type MountedAt,
+  planMaskedPaths,
+  planMaskSources,
+  planReadonlyPaths,
+} from "./plan-masks.ts";
+import {
+  invalid,
+  isBelow,
+  type MountPlan,
+  type NamespaceOwnership,
+  planDetached,
+  planMount,
+} from "./plan-mount.ts";
+import { planRoot } from "./plan-root.ts";
+import { planSysctls } from "./plan-sysctl.ts";
+
+export interface RootfsPlanInput {
+  readonly spec: OciSpec;
+  readonly launch: {
+    readonly root: RootMount;
+    /** An empty host directory that is this container's alone; nothing is ever seen on it. */
+    readonly mountPoint: string;
+    /** The stage lives on when its caller dies. */
+    readonly daemon: boolean;
+    /** User namespaces for `idMapsNeeded`, open in these slots. */
+    readonly idMapSlots?: ReadonlyMap<IdMapsKey, Slot>;
+    /**
+     * Mounts by their index that were made before the launch (`createCopiedUpTmpfs`), detached;
+     * "plain" where tmpcopyup found nothing to copy.
+     */
+    readonly preparedMounts?: ReadonlyMap<number, Slot | "plain">;
+  };
+  readonly facts: RootfsFacts;
+  readonly slots: SlotAllocator;
+}
+
+export interface RootfsPlan {
+  readonly host: readonly PlannedOp[];
+  readonly parent: readonly PlannedOp[];
+  /** Ends in the container's "/", with the root mounted, pivoted to and read-only if it is to be. */
+  readonly child: readonly PlannedOp[];
+  /** The container's root directory. */
+  readonly rootSlot: Slot;
+  /** The container's /dev/pts, for openPty; undefined without a devpts mount. */
+  readonly devptsSlot: Slot | undefined;
+  /** A procfs that this launch mounted, for attributes and sysctls; undefined where there is none. */
+  readonly procSlot: Slot | undefined;
+  /** After openPty: binds the terminal on /dev/console. */
+  readonly attachConsole: (pty: Slot) => readonly PlannedOp[];
+}
+
+/** Throws INVALID_SPEC, NOT_FOUND, UNSUPPORTED or OVERLAY_UNSUPPORTED, each naming its field. */
+export function planRootfs({ spec, launch, facts, slots: allocator }: RootfsPlanInput): RootfsPlan {
+  const { linux } = spec;
+  assertOwnMountNamespace(linux.namespaces);
+  const slots: RootfsSlots = {
+    allocator,
+    root: allocator.take(),
+    target: allocator.take(),
+    scratch: allocator.take(),
+  };
+  const userNamespace = hasUserNamespace(linux);
+  const root = planRoot({
+    root: launch.root,
+    mountPoint: launch.mountPoint,
+    userNamespace,
+    idMapSlot: rootIdMapSlot(spec, launch),
+    idMaps: containerIdMaps(spec),
+    dieWithParent: !launch.daemon,
+    mountLabel: facts.selinux ? (linux.mountLabel ?? "") : "",
+    facts,
+    slots,
+  });
+  const mounts = planMounts({ spec, launch, facts, slots });
+  const masks = planRestrictions(spec, facts, mounts, slots);
+  const proc = planProcSlot(spec, mounts, slots);
+  return {
+    host: [
+      ...root.host,
+      ...mounts.host,
+      ...(userNamespace ? [goTo(launch.mountPoint, "host")] : []),
+    ],
+    parent: userNamespace ? [goTo("/", "parent")] : [],
+    child: [
+      privateNamespace(),
+      ...(userNamespace ? [] : [goTo(launch.mountPoint, "child")]),
+      ...masks.sources,
+      ...root.child,
+      ...mounts.child,
+      ...proc.ops,
+      ...planSysctlOps(spec, proc.slot),
+      ...masks.ops,
+      ...planPivot(slots.root),
+      ...planRootPropagation(linux.rootfsPropagation, slots.root),
+      ...planReadonlyRoot(spec, slots.root),
+    ],
+    rootSlot: slots.root,
+    devptsSlot: mounts.devpts,
+    procSlot: proc.slot,
+    attachConsole: mounts.console.attach,
+  };
+}
+
+function assertOwnMountNamespace(namespaces: OciSpec["linux"]["namespaces"]): void {
+  const mount = namespaces.find(({ type }) => type === "mount");
+  if (mount && mount.path === undefined) return;
+  throw invalid(
+    "linux.namespaces",
+    "a container needs a mount namespace of its own",
+    'Add { "type": "mount" } without a path.',
+  );
+}
+
+/** The mount points' propagation to the host ends here; unmounts on the host still arrive until pivot_root. */
+function privateNamespace(): PlannedOp {
+  return opMaker(
+    "child",
+    "root",
+  )({
+    kind: "mount",
+    source: "",
+    fstype: "",
+    data: "",
+    flags: MS.REC | MS.SLAVE,
+    at: SLOT_CWD,
+    target: "/",
+  });
+}
+
+/**
+ * The mount point becomes the working directory. In a user namespace the stage goes there before
+ * clone(2), which takes it along into the new mount namespace: the container's root may have no right
+ * to walk the path.
+ */
+function goTo(path: string, phase: "host" | "parent" | "child"): PlannedOp {
+  return opMaker(phase, "root")({ kind: "chdir", path });
+}
+
+function idMapSlotOf(key: IdMapsKey, launch: RootfsPlanInput["launch"], origin: string): Slot {
+  const slot = launch.idMapSlots?.get(key);
+  if (slot !== undefined) return slot;
+  throw new TsrunError("UNSUPPORTED", `${origin}: no user namespace was made for the id map`, {
+    origin,
+  });
+}
+
+function rootIdMapSlot(spec: OciSpec, launch: RootfsPlanInput["launch"]): Slot | undefined {
+  if (!launch.root.idMapped) return undefined;
+  return idMapSlotOf(idMapsKey(requireContainerMaps(spec, "root")), launch, "root");
+}
+
+interface MountsPlan {
+  readonly host: readonly PlannedOp[];
+  readonly child: readonly PlannedOp[];
+  readonly proc: Slot | undefined;
+  readonly devpts: Slot | undefined;
+  readonly console: ConsolePlan;
+  readonly mountedAt: MountedAt;
+}
+
+const NO_CONSOLE: ConsolePlan = { prepare: [], attach: () => [] };
+
+/** All mounts in their order, and /dev filled as soon as it is there: later mounts may lie in it. */
+function planMounts({
+  spec,
+  launch,
+  facts,
+  slots,
+}: {
+  readonly spec: OciSpec;
+  readonly launch: RootfsPlanInput["launch"];
+  readonly facts: RootfsFacts;
+  readonly slots: RootfsSlots;
+}): MountsPlan {
+  const { mounts, linux, process } = spec;
+  const owns = namespaceOwnership(linux);
+  const devIndex = mounts.findLastIndex(({ destination }) => relative(destination) === "dev");
+  const plans = mounts.map((mount, index): MountPlan => {
+    const origin = `mounts[${index}]`;
+    assertOutsideProc(mount.destination, mount.type, origin);
+    const maps = mountIdMaps(mount, spec, origin);
+    return planMount(mount, origin, {
+      owns,
+      facts,
+      slots,
+      mountLabel: linux.mountLabel ?? "",
+      idMapSlot: maps && idMapSlotOf(idMapsKey(maps), launch, origin),
+      prepared: preparedMount(index, mount.options ?? [], launch),
+    });
+  });
+  const dev = planDev({
+    spec,
+    facts,
+    slots,
+    devMount: plans[devIndex],
+    bound: isBound(mounts[devIndex]),
+  });
+  const mountedAt = new Map<string, Slot>();
+  for (const [index, mount] of mounts.entries()) {
+    const mounted = plans[index]?.mounted;
+    if (mounted !== undefined) mountedAt.set(`/${relative(mount.destination)}`, mounted);
+  }
+  const devptsIndex = mounts.findLastIndex(({ type }) => type === "devpts");
+  const devpts = plans[devptsIndex]?.mounted;
+  if (process.terminal && devpts === undefined) {
+    throw invalid(
+      "process.terminal",
+      "a terminal needs a devpts mount",
+      "Mount devpts on /dev/pts.",
+    );
+  }
+  const procIndex = mounts.findLastIndex(
+    ({ type, destination }) => type === "proc" && relative(destination) === "proc",
+  );
+  return {
+    host: [...plans.flatMap(({ host }) => host), ...dev.host],
+    child: plans
+      .flatMap(({ child }, index) => (index === devIndex ? [...child, ...dev.child] : child))
+      .concat(devIndex === -1 ? dev.child : []),
+    proc: plans[procIndex]?.mounted,
+    devpts,
+    console: dev.console,
+    mountedAt,
+  };
+}
+
+function isBound(mount: OciSpec["mounts"][number] | undefined): boolean {
+  if (!mount) return false;
+  return (
+    mount.type === "bind" || parseMountOptions(mount.options ?? [], "mounts").bind !== undefined
+  );
+}
+
+/** A /dev that is bound from elsewhere is complete: nothing is made in it but the console. */
+function planDev({
+  spec,
+  facts,
+  slots,
+  devMount,
+  bound,
+}: {
+  readonly spec: OciSpec;
+  readonly facts: RootfsFacts;
+  readonly slots: RootfsSlots;
+  readonly devMount: MountPlan | undefined;
+  readonly bound: boolean;
+}): { host: readonly PlannedOp[]; child: readonly PlannedOp[]; console: ConsolePlan } {
+  const devSlot = devMount?.mounted ?? slots.allocator.take();
+  const open = devMount?.mounted === undefined ? openDev(devSlot, slots) : [];
+  const devices = bound
+    ? { host: [], child: [] }
+    : planDevices({
+        devices: spec.linux.devices ?? [],
+        devSlot,
+        slots,
+        userNamespace: hasUserNamespace(spec.linux),
+        facts,
+      });
+  const console = spec.process.terminal ? planConsole(devSlot, slots) : NO_CONSOLE;
+  return {
+    host: devices.host,
+    child: [...open, ...devices.child, ...console.prepare],
+    console,
+  };
+}
+
+function preparedMount(
+  index: number,
+  options: readonly string[],
+  { preparedMounts }: RootfsPlanInput["launch"],
+): Slot | undefined {
+  const prepared = preparedMounts?.get(index);
+  if (prepared === undefined && options.includes("tmpcopyup")) {
+    const origin = `mounts[${index}]`;
+    throw new TsrunError("UNSUPPORTED", `${origin}: nobody has prepared the tmpfs for tmpcopyup`, {
+      origin,
+      hint: "Leave the option out, or let createCopiedUpTmpfs make the mount before the launch.",
+    });
+  }
+  return prepared === "plain" ? undefined : prepared;
+}
+
+/** Files of /proc that something like lxcfs may replace; the rest of it must be the kernel's. */
+const REPLACEABLE = new Set([
+  "proc/cpuinfo",
+  "proc/diskstats",
+  "proc/loadavg",
+  "proc/meminfo",
+  "proc/net/dev",
+  "proc/slabinfo",
+  "proc/stat",
+  "proc/swaps",
+  "proc/uptime",
+  "proc/sys/kernel/ns_last_pid",
+  "proc/sys/crypto/fips_enabled",
+  "proc/sys/fs/binfmt_misc",
+]);
+
+function assertOutsideProc(destination: string, type: string | undefined, origin: string): void {
+  if (!isBelow(destination, "/proc") || type === "proc") return;
+  if (REPLACEABLE.has(relative(destination))) return;
+  throw invalid(
+    origin,
+    `"${destination}" is inside /proc, where nothing else may be mounted`,
+    `Only these can be: ${[...REPLACEABLE].map((path) => `/${path}`).join(", ")}.`,
+  );
+}
+
+/**
+ * Who owns the namespaces that a mount shows. A joined one is the user namespace's only if that is
+ * joined as well; which is all that can be told from a specification.
+ */
+function namespaceOwnership({ namespaces }: OciSpec["linux"]): NamespaceOwnership {
+  const find = (wanted: string) => namespaces.find(({ type }) => type === wanted);
+  const userJoined = find("user")?.path !== undefined;
+  const owns = (type: string) => {
+    const namespace = find(type);
+    return namespace !== undefined && (namespace.path === undefined || userJoined);
+  };
+  return {
+    userNamespace: find("user") !== undefined,
+    network: owns("network"),
+    ipc: owns("ipc"),
+    pid: find("pid") !== undefined,
+    cgroup: find("cgroup") !== undefined,
+  };
+}
+
+function planRestrictions(
+  spec: OciSpec,
+  facts: RootfsFacts,
+  { mountedAt }: MountsPlan,
+  slots: RootfsSlots,
+): { sources: readonly PlannedOp[]; ops: readonly PlannedOp[] } {
+  const masked = spec.linux.maskedPaths ?? [];
+  const readonly = spec.linux.readonlyPaths ?? [];
+  for (const [field, paths] of Object.entries({ maskedPaths: masked, readonlyPaths: readonly })) {
+    const wrong = paths.findIndex((path) => !path.startsWith("/") || relative(path) === ".");
+    if (wrong !== -1) {
+      throw invalid(
+        `linux.${field}[${wrong}]`,
+        `"${paths[wrong]}" is not an absolute path below "/"`,
+      );
+    }
+  }
+  const readonlyOps = planReadonlyPaths(readonly, mountedAt, slots);
+  if (masked.length === 0) return { sources: [], ops: readonlyOps };
+  if (!facts.nullDeviceIsGenuine) {
+    throw new TsrunError("UNSUPPORTED", 'the host\'s "/dev/null" is not the null device', {
+      origin: "linux.maskedPaths",
+      hint: "Make it anew: rm /dev/null; mknod -m 666 /dev/null c 1 3.",
+    });
+  }
+  const { ops, sources } = planMaskSources(slots);
+  return {
+    sources: ops,
+    ops: [...readonlyOps, ...planMaskedPaths(masked, sources, mountedAt, slots)],
+  };
+}
+
+/** The container's /proc; where it has none but sysctls are to be set, one that is attached nowhere. */
+function planProcSlot(
+  spec: OciSpec,
+  { proc }: MountsPlan,
+  slots: RootfsSlots,
+): { ops: readonly PlannedOp[]; slot: Slot | undefined } {
+  if (proc !== undefined || !hasSysctls(spec)) return { ops: [], slot: proc };
+  const out = slots.allocator.take();
+  const child = opMaker("child", "linux.sysctl");
+  const attributes = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
+  const request = { fstype: "proc", source: "proc", attributes, scratch: slots.scratch, out };
+  return { ops: planDetached(child, request), slot: out };
+}
+
+function hasSysctls({ linux }: OciSpec): boolean {
+  return Object.keys(linux.sysctl ?? {}).length > 0;
+}
+
+function planSysctlOps(spec: OciSpec, proc: Slot | undefined): PlannedOp[] {
+  if (proc === undefined || !hasSysctls(spec)) return [];
+  return planSysctls(spec.linux.sysctl ?? {}, spec.linux.namespaces, proc);
+}
+
+/**
+ * pivot_root(".", "."): the old root is stacked on the new one and comes off again at once, so that no
+ * directory for it is needed (pivot_root(2), "pivot_root(".", ".")").
+ */
+function planPivot(root: Slot): PlannedOp[] {
+  const child = opMaker("child", "root");
+  return [
+    child({ kind: "fchdir", slot: root }),
+    child(
+      { kind: "pivotRoot", newRoot: ".", putOld: "." },
+      { hint: "pivot_root(2) does not work where the host's own root is the initial ramfs." },
+    ),
+    child({ kind: "umount", path: ".", flags: MNT_DETACH }),
+    child({ kind: "chdir", path: "/" }),
+  ];
+}
+
+function planRootPropagation(name: string | undefined, root: Slot): PlannedOp[] {
+  if (name === undefined || name === "") return [];
+  const propagation = propagationOf(name);
+  const origin = "linux.rootfsPropagation";
+  if (!propagation) {
+    throw invalid(
+      origin,
+      `"${name}" is not a propagation`,
+      "Use private, slave, shared or unbindable, or one of them with an r in front.",
+    );
+  }
+  return [setPropagation(opMaker("child", origin), root, propagation)];
+}
+
+/** Last: until here mount points were made in it. */
+function planReadonlyRoot({ root }: OciSpec, slot: Slot): PlannedOp[] {
+  if (root.readonly !== true) return [];
+  const child = opMaker("child", "root.readonly");
+  return [child(mountSetattr(slot, { attrSet: MOUNT_ATTR.RDONLY, recursive: false }))];
+}
