@@ -457,7 +457,7 @@ static void fill_poll(struct pollfd *poll, int pidfd)
 	clients_poll(&relay.clients, poll + POLL_CLIENT);
 	/* A stream that cannot be read for want of room is not a quiet one. */
 	if (!room)
-		relay.data_ms = relay.now_ms;
+		relay.data_ms = relay.stream[0].data_ms = relay.stream[1].data_ms = relay.now_ms;
 }
 
 static void check_oom(void)

@@ -1,24 +1,27 @@
 /** Reaching a supervisor's listening socket, wherever it lies. */
 import { closeSync, constants, openSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import { TsrunError } from "../../base/errors.ts";
+import { type AttachStream, SocketAttachment } from "./stream.ts";
 
 /** O_PATH: a descriptor that only names a place; open(2). Node's constants leave it out. */
 const O_PATH = 0o10000000;
 
 /**
- * A connected socket. unix(7) has room for 108 bytes of path, so the directory is named by a descriptor.
- * Throws WRONG_STATE when nobody listens (ENOENT, ECONNREFUSED): the container does not run.
+ * Attaches to a running container. unix(7) has room for 108 bytes of path, so the directory is named by a
+ * descriptor. Throws WRONG_STATE when nobody listens (ENOENT, ECONNREFUSED): the container does not run.
  */
-export async function connectAttach(dir: string, name: string): Promise<Socket> {
+export async function connectAttach(dir: string, name: string): Promise<AttachStream> {
   const dirFd = openDirectory(dir, name);
   try {
-    const socket = connect(`/proc/self/fd/${dirFd}/${name}`);
-    await new Promise<void>((resolve, reject) => {
-      socket.once("connect", resolve);
-      socket.once("error", (error) => reject(cannotConnect(dir, name, error)));
+    return await new Promise<AttachStream>((resolve, reject) => {
+      const attachment = new SocketAttachment((onread) => {
+        const socket = connect({ path: `/proc/self/fd/${dirFd}/${name}`, onread });
+        socket.once("connect", () => resolve(attachment));
+        socket.once("error", (error) => reject(cannotConnect(dir, name, error)));
+        return socket;
+      });
     });
-    return socket;
   } finally {
     closeSync(dirFd);
   }

@@ -3,7 +3,7 @@
  * reads from `stdout` or `stderr` stays in the socket, and a container that does not read its stdin
  * holds up the writer.
  */
-import type { Socket } from "node:net";
+import { type OnReadOpts, Socket } from "node:net";
 import { Readable, Writable } from "node:stream";
 import { hasErrno, TsrunError } from "../../base/errors.ts";
 import type { ExitStatus } from "../../runtime/index.ts";
@@ -39,12 +39,18 @@ export interface AttachStream {
   readonly exit: Promise<AttachEnd>;
 }
 
-/** Takes over a connected socket, or one that is connecting. */
-export function attachTo(socket: Socket): AttachStream {
-  return new SocketAttachment(socket);
+const READ_SIZE = 65_536;
+
+/** Takes over one end of a connected socket pair. */
+export function attachTo(fd: number): AttachStream {
+  return new SocketAttachment((onread) => new Socket({ fd, onread }));
 }
 
-class SocketAttachment implements AttachStream {
+/**
+ * `open` makes the socket with these options. With them, what has been read is here: a paused net.Socket
+ * would keep some of it, and lose it to the EPIPE of a write after the container's exit.
+ */
+export class SocketAttachment implements AttachStream {
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly stdin: Writable;
@@ -55,17 +61,21 @@ class SocketAttachment implements AttachStream {
   #end: AttachEnd | undefined;
   #settle: (end: AttachEnd) => void = () => {};
 
-  constructor(socket: Socket) {
-    this.#socket = socket;
+  constructor(open: (onread: OnReadOpts) => Socket) {
     this.exit = new Promise((resolve) => {
       this.#settle = resolve;
     });
     this.stdout = this.#output();
     this.stderr = this.#output();
     this.stdin = this.#input();
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("error", (error) => this.#finish(lost(error)));
-    socket.on("close", () => this.#finish(lost(undefined)));
+    const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
+    this.#socket = open({
+      buffer,
+      callback: (size) => this.#receive(Buffer.from(buffer.subarray(0, size))),
+    });
+    this.#socket.on("error", (error) => this.#finish(lost(error)));
+    this.#socket.on("close", () => this.#finish(lost(undefined)));
+    this.#socket.resume();
   }
 
   readonly resize = (size: WindowSize): void => {
@@ -112,13 +122,15 @@ class SocketAttachment implements AttachStream {
     this.#socket.uncork();
   }
 
-  #receive(chunk: Buffer): void {
+  /** Whether reading goes on. */
+  #receive(chunk: Buffer): boolean {
     try {
       for (const frame of this.#decoder.push(chunk)) this.#take(frame);
     } catch (error) {
       if (!(error instanceof TsrunError)) throw error;
       this.#finish({ kind: "lost", error });
     }
+    return this.#full.size === 0;
   }
 
   #take(frame: RelayFrame): void {
@@ -141,7 +153,6 @@ class SocketAttachment implements AttachStream {
   #give(output: Readable, data: Buffer): void {
     if (output.destroyed || this.#end !== undefined || output.push(data)) return;
     this.#full.add(output);
-    this.#socket.pause();
   }
 
   /** Only the first end counts. */
