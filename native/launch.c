@@ -175,6 +175,13 @@ static int prepare(struct launch *launch)
 	return error < 0 ? error : make_stdio(launch);
 }
 
+/* Whether the stage has something to do to the child before it begins (or is gone again). */
+static bool child_waits(const struct plan *plan)
+{
+	return plan->phase_start[PHASE_PARENT] != plan->phase_start[PHASE_CHILD] ||
+	       plan->header->flags & PLAN_HOLD_MOUNTS;
+}
+
 /* 0 in the stage, -errno if there is no child; the child does not return. */
 static int clone_child(struct launch *launch, mode_t umask)
 {
@@ -206,7 +213,7 @@ static int clone_child(struct launch *launch, mode_t umask)
 			.progress = launch->progress,
 			.exec = launch->exec,
 			.umask = umask,
-			.waits = plan->phase_start[PHASE_PARENT] != plan->phase_start[PHASE_CHILD],
+			.waits = child_waits(plan),
 		};
 
 		close(ends[0]);
@@ -410,7 +417,7 @@ static struct failure start(struct launch *launch, mode_t umask)
 	failure = run_phase(launch, PHASE_PARENT);
 	if (failure.error)
 		return failure;
-	if (launch->plan->phase_start[PHASE_PARENT] != launch->plan->phase_start[PHASE_CHILD])
+	if (child_waits(launch->plan))
 		let_child_go(launch);
 	let_go(launch);
 	return follow_child(launch);
