@@ -4,21 +4,28 @@
  */
 import { planCgroup } from "../cgroups/index.ts";
 import { planNamespaces } from "../namespaces/index.ts";
-import { type LaunchPlan, type PlannedOp, type RelayPlan, SlotAllocator } from "../plan/index.ts";
+import {
+  type LaunchPlan,
+  type PlannedOp,
+  type RelayPlan,
+  type Slot,
+  SlotAllocator,
+} from "../plan/index.ts";
 import { planRootfs } from "../rootfs/index.ts";
 import type { OciSpec, RootMount } from "../spec/index.ts";
 import type { HostFacts } from "./facts.ts";
 import { planLabels } from "./plan-labels.ts";
 import { planProcess } from "./plan-process.ts";
 import { persona } from "./plan-scheduling.ts";
+import type { Prepared } from "./prepare.ts";
 
 export interface ContainerLaunch {
   readonly id: string;
   readonly root: RootMount;
   /** An empty host directory on which the root is assembled, in the container's mount namespace only. */
   readonly mountPoint: string;
-  /** The compiled filter, or undefined for no seccomp. */
-  readonly seccompFilter?: Uint8Array;
+  /** What was made before the launch and is handed over (prepare.ts). */
+  readonly prepared: Prepared;
   /** Stop before exec and wait to be released (the "created" state). */
   readonly hold: boolean;
   readonly init: boolean;
@@ -35,8 +42,9 @@ export function planContainer(
   launch: ContainerLaunch,
   facts: HostFacts,
 ): LaunchPlan {
-  const slots = new SlotAllocator();
   const { linux, process } = spec;
+  const { prepared } = launch;
+  const slots = new SlotAllocator(prepared.inherit.length);
   const namespaces = planNamespaces({
     linux,
     hostname: spec.hostname,
@@ -45,22 +53,30 @@ export function planContainer(
     slots,
   });
   const cgroup = planCgroup({ facts: facts.cgroup, resources: linux.resources ?? {}, slots });
-  const rootfs = planRootfs({ spec, launch, facts: facts.rootfs, slots });
-  const terminal = process.terminal ? { devptsSlot: rootfs.devptsSlot, ptySlot: slots.take() } : {};
-
+  const rootfs = planRootfs({
+    spec,
+    launch: { ...launch, ...prepared },
+    facts: facts.rootfs,
+    slots,
+  });
   const ops: PlannedOp[] = [
     ...cgroup.host,
     ...rootfs.host,
     ...namespaces.host,
     ...namespaces.parent,
+    ...rootfs.parent,
     ...planOomScore(process.oomScoreAdj),
     ...planLabels(process),
     ...namespaces.child,
     ...rootfs.child,
+    ...planWorkdir(process.cwd, rootfs.rootSlot),
     ...planPersonality(linux.personality),
     ...planProcess(process, {
-      ...terminal,
-      ...(launch.seccompFilter ? { seccompFilter: launch.seccompFilter } : {}),
+      ...(rootfs.devptsSlot === undefined
+        ? {}
+        : { devptsSlot: rootfs.devptsSlot, ptySlot: slots.take() }),
+      attachConsole: rootfs.attachConsole,
+      ...(prepared.seccomp ? { seccomp: prepared.seccomp } : {}),
       ownsStdio: launch.relay !== undefined,
       hold: launch.hold,
       init: launch.init,
@@ -72,7 +88,7 @@ export function planContainer(
     ops,
     cloneFlags: namespaces.cloneFlags,
     cgroupSlot: cgroup.cgroupSlot,
-    inheritedFds: 0,
+    inheritedFds: prepared.inherit.length,
     supervision: {
       daemon: launch.daemon,
       dieWithParent: !launch.daemon,
@@ -105,6 +121,19 @@ function planPersonality(personality: OciSpec["linux"]["personality"]): PlannedO
       op: { kind: "personality", persona: persona(personality) },
       phase: "child",
       origin: "linux.personality",
+    },
+  ];
+}
+
+/** A working directory that is missing is made, as runc does; not in a read-only root. */
+function planWorkdir(cwd: string, root: Slot): PlannedOp[] {
+  if (cwd === "/") return [];
+  return [
+    {
+      op: { kind: "mkdirBelow", path: cwd, root, mode: 0o755 },
+      phase: "child",
+      origin: "process.cwd",
+      tolerate: ["EROFS", "EACCES"],
     },
   ];
 }

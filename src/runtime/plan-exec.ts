@@ -12,7 +12,7 @@ import {
 } from "../plan/index.ts";
 import type { OciProcess } from "../spec/index.ts";
 import { planLabels } from "./plan-labels.ts";
-import { planProcess } from "./plan-process.ts";
+import { type CompiledSeccomp, planProcess } from "./plan-process.ts";
 
 export interface ExecLaunch {
   /** The cgroup directory that the container's first process is in. */
@@ -20,7 +20,7 @@ export interface ExecLaunch {
   /** The namespaces of the container's first process, and tsrun's own. */
   readonly target: NamespaceIds;
   readonly own: NamespaceIds;
-  readonly seccompFilter?: Uint8Array;
+  readonly seccomp?: CompiledSeccomp;
   /** Outlive the caller: for a detached exec. */
   readonly daemon: boolean;
   readonly relay?: RelayPlan;
@@ -52,7 +52,7 @@ export function planExec(process: OciProcess, launch: ExecLaunch): LaunchPlan {
     ...(terminal?.ops ?? []),
     ...planProcess(process, {
       ...(terminal ? { devptsSlot: terminal.devpts, ptySlot: slots.take() } : {}),
-      ...(launch.seccompFilter ? { seccompFilter: launch.seccompFilter } : {}),
+      ...(launch.seccomp ? { seccomp: launch.seccomp } : {}),
       ownsStdio: launch.relay !== undefined,
       hold: false,
       init: false,

@@ -18,15 +18,21 @@ const PR_SET_NO_NEW_PRIVS = 38;
 /** Descriptors from here on are closed on exec; 0, 1 and 2 are the container's stdio. */
 const FIRST_PRIVATE_FD = 3;
 
+/** A filter as the kernel takes it: struct sock_filter[], and SECCOMP_FILTER_FLAG_*. */
+export interface CompiledSeccomp {
+  readonly filter: Uint8Array;
+  readonly flags: number;
+}
+
 export interface ProcessPlanOptions {
-  /** The compiled filter (struct sock_filter[]), or undefined for none. */
-  readonly seccompFilter?: Uint8Array;
-  /** SECCOMP_FILTER_FLAG_*. */
-  readonly seccompFlags?: number;
+  /** The filter of linux.seccomp, or undefined for none. */
+  readonly seccomp?: CompiledSeccomp;
   /** Where the container's devpts is, for a terminal. */
   readonly devptsSlot?: Slot;
   /** Takes the terminal's slave. */
   readonly ptySlot?: Slot;
+  /** Binds the slave on /dev/console; only a container's first process does. */
+  readonly attachConsole?: (pty: Slot) => readonly PlannedOp[];
   /** stdio are pipes of the supervisor's, which the process's user must be able to reopen. */
   readonly ownsStdio: boolean;
   /** Stop before exec and wait to be released. */
@@ -102,6 +108,7 @@ function planTerminal(process: OciProcess, options: ProcessPlanOptions): Planned
       },
       "process.terminal",
     ),
+    ...(options.attachConsole?.(options.ptySlot) ?? []),
     child({ kind: "stdioPty", slave: options.ptySlot }, "process.terminal"),
     tolerated({ kind: "fchown", fd: 0, uid, gid }, "process.user"),
   ];
@@ -191,14 +198,9 @@ function planPrivileges(process: OciProcess, options: ProcessPlanOptions): Plann
   return ops;
 }
 
-function planSeccomp({ seccompFilter, seccompFlags = 0 }: ProcessPlanOptions): PlannedOp[] {
-  if (!seccompFilter) return [];
-  return [
-    child(
-      { kind: "seccomp", filter: seccompFilter, flags: seccompFlags, listener: SLOT_CWD },
-      "linux.seccomp",
-    ),
-  ];
+function planSeccomp({ seccomp }: ProcessPlanOptions): PlannedOp[] {
+  if (!seccomp) return [];
+  return [child({ kind: "seccomp", ...seccomp, listener: SLOT_CWD }, "linux.seccomp")];
 }
 
 function rlimitNumber(type: string): number {

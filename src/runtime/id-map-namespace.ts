@@ -1,0 +1,48 @@
+import { openSync } from "node:fs";
+import { formatIdMap, NAMESPACE_KINDS } from "../namespaces/index.ts";
+import { type LaunchPlan, type PlannedOp, SLOT_CWD } from "../plan/index.ts";
+import type { IdMaps } from "../rootfs/index.ts";
+import { launch } from "./launch.ts";
+
+/**
+ * A user namespace with these maps as an open file, for mount_setattr(2) MOUNT_ATTR_IDMAP. A process is
+ * launched into it and held just long enough to open the file; it never executes anything.
+ * The caller closes the descriptor.
+ */
+export async function createIdMapNamespace(maps: IdMaps): Promise<number> {
+  const started = launch(planHolder(maps), { stdio: [0, 1, 2], title: "tsrun: [id map]" });
+  try {
+    return openSync(`/proc/${await started.created}/ns/user`, "r");
+  } finally {
+    started.detach();
+  }
+}
+
+function planHolder({ uids, gids }: IdMaps): LaunchPlan {
+  const origin = "linux.uidMappings";
+  const map = (name: string, data: string): PlannedOp => ({
+    op: { kind: "writeProc", name, data },
+    phase: "parent",
+    origin,
+  });
+  const child = (op: PlannedOp["op"]): PlannedOp => ({ op, phase: "child", origin });
+  return {
+    ops: [
+      map("uid_map", formatIdMap(uids)),
+      map("gid_map", formatIdMap(gids)),
+      child({ kind: "hold" }),
+      // Never reached: a hold that is not released undoes the launch.
+      child({ kind: "exec", lists: { argv: ["true"], env: [], candidates: ["/nonexistent"] } }),
+    ],
+    cloneFlags: NAMESPACE_KINDS.user.flag,
+    cgroupSlot: SLOT_CWD,
+    inheritedFds: 0,
+    supervision: {
+      daemon: false,
+      dieWithParent: true,
+      childDiesWithStage: true,
+      holdMounts: false,
+      timings: false,
+    },
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * Owns the way from an OCI specification to a running process: it puts the mechanisms' plans in order,
+ * starts the stage and reads its reports. It refuses to know of names, images or records.
+ * Start with plan-container.ts, then launch.ts.
+ */
+export {
+  type CgroupStats,
+  type Controller,
+  freezeCgroup,
+  killCgroup,
+  readControllers,
+  readDefaultParent,
+  readHierarchy,
+  readOomKills,
+  readProcs,
+  readStats,
+  removeCgroup,
+  thawCgroup,
+  updateCgroup,
+  waitEmpty,
+} from "../cgroups/index.ts";
+export {
+  allocateIdRange,
+  type IdRange,
+  readIdMap,
+  readNamespaces,
+  toContainerId,
+  toHostId,
+} from "../namespaces/index.ts";
+export {
+  type MachineArch,
+  machineArch,
+  parseUlimit,
+  planSecurity,
+  readSeccompProfile,
+  readSecurityFacts,
+  type SecurityFacts,
+  type SecurityOptions,
+  type SecurityPlan,
+} from "../security/index.ts";
+export { type ExitStatus, exitStatusCode } from "./exit-status.ts";
+export { type HostFacts, probeHost } from "./facts.ts";
+export { type Launch, type LaunchIo, launch, stagePath } from "./launch.ts";
+export { type ContainerLaunch, planContainer } from "./plan-container.ts";
+export { type ExecLaunch, planExec } from "./plan-exec.ts";
+export {
+  closePrepared,
+  compile as compileSeccomp,
+  type Prepared,
+  prepareLaunch,
+} from "./prepare.ts";
