@@ -2,7 +2,7 @@
 /**
  * The Debian packages that tsrun needs, and the file by which each is known to be there: only what
  * is missing is installed. Plain JavaScript for the Node of the machine, with no dependency: it runs
- * before `npm ci`.
+ * before `npm install`.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";

@@ -37,8 +37,10 @@ function nodeModulesAreCurrent() {
 try {
   installMissing(RUN_PACKAGES, say);
   if (!nodeModulesAreCurrent()) {
-    say("npm ci");
-    run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+    say("npm install");
+    // Not `npm ci`: it refuses a lock file that was made from a registry without the optional packages
+    // of other platforms. This takes the locked versions as well and writes no file of the project's.
+    run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]);
   }
   run("scripts/node", ["scripts/quickstart.ts"]);
 } catch (error) {
