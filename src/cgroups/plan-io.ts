@@ -43,6 +43,7 @@ function weightWrites(device: string, weight: number, origin: string): readonly 
       value: `${device}${ioWeight(weight)}`,
       tolerate: ["ENOENT"],
       skipOk: 1,
+      hint: "EOPNOTSUPP: the device's cost model is off; switch it on in the topmost cgroup's io.cost.qos.",
     },
     {
       ...bfq,

@@ -14,8 +14,7 @@ const KEYED: Readonly<Record<string, (key: string) => string>> = {
  */
 export function planRestore(file: string, value: string, before: string): string {
   const unset = KEYED[file];
-  // An empty list of CPUs is written as a newline: an empty write(2) is none.
-  if (!unset) return before.trim() === "" ? "\n" : before.trim();
+  if (!unset) return before.trim();
   const words = value.trim().split(" ");
   const key = words.length === 1 ? "default" : (words[0] ?? "");
   const line = before.split("\n").find((candidate) => candidate.split(" ")[0] === key);

@@ -203,8 +203,9 @@ function planOwner({ uid, gid, files }: CgroupOwner, cgroupSlot: Slot): readonly
 
 /**
  * Kills what is left, and removes the directory. Both only if this launch has opened it: a launch
- * that failed because the cgroup is another container's must not touch that one (EBADF). Cgroups
- * that the container made inside are left to `removeCgroup`.
+ * that failed because the cgroup is another container's must not touch that one (EBADF). The stage's
+ * rmdir takes the cgroups along that the container made inside; should that fail, `removeCgroup`
+ * finds them later.
  */
 function planTeardown(directory: string, cgroupSlot: Slot): readonly PlannedOp[] {
   const place = { phase: "teardown", origin: ORIGIN } as const;

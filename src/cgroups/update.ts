@@ -30,7 +30,7 @@ export function updateCgroup(
   try {
     for (let index = 0; index < writes.length; index++) {
       const write = writes[index] as CgroupWrite;
-      const before = readIfThere(`${directory}/${write.file}`);
+      const before = readBefore(directory, write.file);
       if (!writeLimit(directory, write)) continue;
       index += write.skipOk ?? 0;
       if (before === undefined) continue;
@@ -41,6 +41,14 @@ export function updateCgroup(
     restore(directory, done, error);
     throw error;
   }
+}
+
+/** What would have to be written to a file to leave it as it is. */
+function readBefore(directory: string, file: string): string | undefined {
+  const text = readIfThere(`${directory}/${file}`);
+  // The kernel does not take an empty list for a cpuset with processes; this one means the same.
+  if (text?.trim() === "") return readIfThere(`${directory}/${file}.effective`) ?? text;
+  return text;
 }
 
 /** False for a tolerated failure. */

@@ -5,6 +5,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { NAMESPACE_KINDS } from "../../src/namespaces/index.ts";
 import { PHASES, type PlannedOp, SLOT_CWD, type Slot } from "../../src/plan/index.ts";
 import type { ExitStatus } from "../../src/runtime/exit-status.ts";
 import { type Launch, launch } from "../../src/runtime/launch.ts";
@@ -95,7 +96,8 @@ function launchPlan(
       daemon: false,
       dieWithParent: true,
       childDiesWithStage: true,
-      holdMounts: true,
+      // As in a real launch, wherever there are mounts of the container's own.
+      holdMounts: (cloneFlags & NAMESPACE_KINDS.mount.flag) !== 0,
       timings: false,
     },
   };

@@ -103,7 +103,7 @@ describe("planRestore", () => {
   it("puts a single value back", () => {
     assert.equal(planRestore("memory.max", "5", "max\n"), "max");
     assert.equal(planRestore("cpu.max", "5000", "max 100000\n"), "max 100000");
-    assert.equal(planRestore("cpuset.cpus", "0", "\n"), "\n");
+    assert.equal(planRestore("cpuset.cpus", "0", "0-3\n"), "0-3");
   });
 
   it("puts a device's line back, or what lifts its limit", () => {
