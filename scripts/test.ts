@@ -107,7 +107,7 @@ async function prepare(): Promise<void> {
   const everything = suites.size === Object.keys(SUITES).length;
   if (everything || process.env["CI"] !== undefined) installMissing(TEST_PACKAGES, say);
   // Kernel tests run the sources as they are, over the native launcher.
-  const argv: Command["argv"] = below("unit", "kernel")
+  const argv: Command["argv"] = below("unit", "kernel", "vm")
     ? ["make", "-s", "-C", "native"]
     : [process.execPath, "scripts/build.ts"];
   const build = await runCommand({ name: "build", argv });
