@@ -2,22 +2,17 @@
  * One container as it is now: its records read and its status derived, and the way for a command to
  * have it for itself.
  */
-import { hasErrno, TsrunError } from "../base/errors.ts";
+import { TsrunError } from "../base/errors.ts";
 import { containerPaths, type Engine } from "./engine.ts";
 import { readExitRecord } from "./exit-record.ts";
 import { repairRemnant } from "./reconcile.ts";
 import type { ContainerConfig, ContainerId, ContainerView } from "./records.ts";
-import { resolveContainer } from "./resolve.ts";
-import { deriveStatus, type Remnant } from "./status.ts";
+import { noSuchContainer, resolveContainer } from "./resolve.ts";
+import { deriveStatus, type ObservedContainer } from "./status.ts";
 import { readConfig } from "./store/config.ts";
 import { type Lock, lock, tryLock } from "./store/lock.ts";
 import { isProcessAlive } from "./store/process-identity.ts";
 import { readBootId, readState } from "./store/state.ts";
-
-/** What a container is and what its last run left lying. */
-export interface ObservedContainer extends ContainerView {
-  readonly remnant: Remnant;
-}
 
 /** undefined if it does not exist. Looks only. */
 export function observeContainer(
@@ -104,13 +99,7 @@ async function ownContainer(
   return observeContainer(engine, id, { lockHeld: false });
 }
 
-export function noSuchContainer(ref: string): TsrunError {
-  return new TsrunError("NOT_FOUND", `there is no container "${ref}"`, {
-    hint: "`tsrun ps --all` lists the containers.",
-  });
-}
-
 /** Whether an error says that the container does not exist (any more). */
 export function isGone(error: unknown): boolean {
-  return error instanceof TsrunError && error.code === "NOT_FOUND" && !hasErrno(error, "ENOENT");
+  return error instanceof TsrunError && error.code === "NOT_FOUND";
 }

@@ -16,11 +16,7 @@ export function resolveContainer(engine: Engine, ref: string): ContainerId {
   if (named !== undefined && readConfig(engine, named)?.name === ref) return named;
   const fitting = isIdPrefix(ref) ? idsWithPrefix(engine, ref) : [];
   const [only, another] = fitting;
-  if (only === undefined) {
-    throw new TsrunError("NOT_FOUND", `there is no container "${ref}"`, {
-      hint: "`tsrun ps --all` lists the containers.",
-    });
-  }
+  if (only === undefined) throw noSuchContainer(ref);
   if (another === undefined) return only;
   throw new TsrunError("AMBIGUOUS_NAME", `"${ref}" is the beginning of ${fitting.length} ids`, {
     hint: `Write more of the one that is meant: ${shortList(fitting)}.`,
@@ -38,4 +34,10 @@ const SHOWN = 4;
 function shortList(ids: readonly ContainerId[]): string {
   const shown = ids.slice(0, SHOWN).map((id) => id.slice(0, 16));
   return ids.length > SHOWN ? `${shown.join(", ")} and others` : shown.join(", ");
+}
+
+export function noSuchContainer(ref: string): TsrunError {
+  return new TsrunError("NOT_FOUND", `there is no container "${ref}"`, {
+    hint: "`tsrun ps --all` lists the containers.",
+  });
 }

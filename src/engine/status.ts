@@ -13,7 +13,7 @@
  *     running       none        supervisor alive    running    –
  *     running       none        supervisor dead     exited     lost: the supervisor was killed
  */
-import type { ContainerState, ContainerStatus, ExitRecord } from "./records.ts";
+import type { ContainerState, ContainerStatus, ContainerView, ExitRecord } from "./records.ts";
 
 export interface StatusFacts {
   readonly state?: ContainerState;
@@ -24,6 +24,11 @@ export interface StatusFacts {
 
 /** What a run left that the next command with the container's lock has to clear away. */
 export type Remnant = "none" | "stale" | "interrupted" | "ended" | "lost";
+
+/** A container's records and what its last run left lying. */
+export interface ObservedContainer extends ContainerView {
+  readonly remnant: Remnant;
+}
 
 export interface DerivedStatus {
   readonly status: ContainerStatus;

@@ -4,7 +4,7 @@
  */
 import { posix } from "node:path";
 import { TsrunError } from "../../base/errors.ts";
-import type { OciIdMapping, OciMount } from "../../spec/index.ts";
+import type { OciMount } from "../../spec/index.ts";
 import type { ContainerRequest, MountRequest } from "../request.ts";
 
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
@@ -19,10 +19,6 @@ export interface MountFacts {
   };
   /** /proc/PID/root of the container whose ipc namespace is joined: its /dev/shm belongs to it. */
   readonly ipcRoot?: string;
-  readonly userns?: {
-    readonly uids: readonly OciIdMapping[];
-    readonly gids: readonly OciIdMapping[];
-  };
 }
 
 type Request = Pick<
@@ -35,7 +31,7 @@ type Request = Pick<
  * Throws INVALID_ARGUMENT for two of the request's at one place, or one on "/".
  */
 export function composeMounts(request: Request, facts: MountFacts): OciMount[] {
-  const own = (request.mounts ?? []).map((mount) => composeMount(mount, facts));
+  const own = (request.mounts ?? []).map(composeMount);
   const taken = new Set<string>();
   for (const { destination } of own) {
     if (destination === "/") {
@@ -151,7 +147,7 @@ const PROPAGATIONS = new Set([
 ]);
 const DEFAULT_TMPFS_OPTIONS = ["nosuid", "nodev", "noexec"];
 
-function composeMount(request: MountRequest, { userns }: MountFacts): OciMount {
+function composeMount(request: MountRequest): OciMount {
   const destination = checkedTarget(request.target);
   if (request.type === "tmpfs") {
     const options = request.options.length > 0 ? request.options : DEFAULT_TMPFS_OPTIONS;
@@ -160,19 +156,11 @@ function composeMount(request: MountRequest, { userns }: MountFacts): OciMount {
   const { options, source } = request;
   const recursive = options.some((option) => option === "bind" || option === "rbind");
   const propagates = options.some((option) => PROPAGATIONS.has(option));
-  const idMapped = options.some((option) => option === "idmap" || option === "ridmap");
-  if (idMapped && !userns) {
-    throw new TsrunError("INVALID_ARGUMENT", `the mount of "${source}" has no ids to map`, {
-      hint: 'The option "idmap" needs a user namespace: --userns auto, or --uidmap.',
-      origin: "mounts",
-    });
-  }
   return {
     destination,
     type: "bind",
     source,
     options: [...(recursive ? [] : ["rbind"]), ...(propagates ? [] : ["rprivate"]), ...options],
-    ...(idMapped && userns ? { uidMappings: userns.uids, gidMappings: userns.gids } : {}),
   };
 }
 

@@ -2,18 +2,13 @@
  * A container's record and what was seen of the host, composed into the OCI specification of one run.
  * Pure: the same arguments give the same specification, which is what the golden tests hold on to.
  */
-import type { OciDevice, OciLinux, OciProcess, OciSeccomp, OciSpec } from "../../spec/index.ts";
+import type { SecurityPlan } from "../../runtime/index.ts";
+import type { OciDevice, OciLinux, OciProcess, OciSpec } from "../../spec/index.ts";
 import type { ContainerConfig } from "../records.ts";
 import type { ContainerRequest } from "../request.ts";
 import { composeMounts, type MountFacts } from "./mounts.ts";
 import { checkSysctls, composeNamespaces, type NamespacePaths } from "./namespaces.ts";
 import { composeResources, type ResourceFacts } from "./resources.ts";
-import {
-  type CapabilityFacts,
-  composeCapabilities,
-  composePathMasks,
-  type PathMasks,
-} from "./security.ts";
 import type { ResolvedUser } from "./user.ts";
 
 const OCI_VERSION = "1.2.0";
@@ -26,12 +21,9 @@ export interface BundleFacts {
   readonly hostname: string;
   readonly user: ResolvedUser;
   readonly resources: ResourceFacts;
-  readonly capabilities: CapabilityFacts;
-  readonly masks: PathMasks;
-  readonly mounts: Omit<MountFacts, "userns">;
+  readonly security: SecurityPlan;
+  readonly mounts: MountFacts;
   readonly namespacePaths: NamespacePaths;
-  /** The profile that applies; undefined for none. */
-  readonly seccomp?: OciSeccomp;
   /** --privileged: the host's device nodes. */
   readonly hostDevices?: readonly OciDevice[];
   readonly terminalSize?: { readonly rows: number; readonly cols: number };
@@ -47,10 +39,7 @@ export function composeSpec(config: ContainerConfig, facts: BundleFacts): OciSpe
     root: { path: facts.rootPath, readonly: request.readOnly ?? false },
     ...(ownsUts ? { hostname: facts.hostname } : {}),
     ...(request.domainname === undefined ? {} : { domainname: request.domainname }),
-    mounts: composeMounts(request, {
-      ...facts.mounts,
-      ...(config.userns ? { userns: config.userns } : {}),
-    }),
+    mounts: composeMounts(request, facts.mounts),
     ...(request.annotations ? { annotations: request.annotations } : {}),
     linux: composeLinux(config, namespaces, facts),
   };
@@ -69,12 +58,29 @@ function composeProcess(config: ContainerConfig, facts: BundleFacts): OciProcess
     args: process.args,
     env: withHome(process.env, home),
     cwd: process.cwd,
-    capabilities: composeCapabilities(request, facts.user, facts.capabilities),
-    ...(request.rlimits ? { rlimits: request.rlimits } : {}),
-    noNewPrivileges: request.security?.noNewPrivileges ?? false,
+    ...processSecurity(facts.security),
     ...(request.oomScoreAdj === undefined ? {} : { oomScoreAdj: request.oomScoreAdj }),
     ...composeAffinity(request),
-    ...composeLabels(request),
+  };
+}
+
+/** The part of a security plan that is a process's. */
+export function processSecurity({
+  capabilities,
+  rlimits,
+  noNewPrivileges,
+  apparmorProfile,
+  selinuxLabel,
+}: SecurityPlan): Pick<
+  OciProcess,
+  "capabilities" | "rlimits" | "noNewPrivileges" | "apparmorProfile" | "selinuxLabel"
+> {
+  return {
+    capabilities,
+    rlimits,
+    noNewPrivileges,
+    ...(apparmorProfile === undefined ? {} : { apparmorProfile }),
+    ...(selinuxLabel === undefined ? {} : { selinuxLabel }),
   };
 }
 
@@ -86,34 +92,6 @@ function composeAffinity({ cpuAffinity }: ContainerRequest): Pick<OciProcess, "e
   return cpuAffinity === undefined
     ? {}
     : { execCPUAffinity: { initial: cpuAffinity, final: cpuAffinity } };
-}
-
-const SELINUX_FIELDS = ["user", "role", "type", "level"] as const;
-
-/** --security-opt label=user:U, role:R, type:T, level:L; the parts not given are podman's. */
-function composeLabels({
-  security = {},
-  privileged,
-}: ContainerRequest): Pick<OciProcess, "apparmorProfile" | "selinuxLabel"> {
-  const { apparmor, labels = [] } = security;
-  const parts = new Map<string, string>([
-    ["user", "system_u"],
-    ["role", "system_r"],
-    ["type", "container_t"],
-    ["level", "s0"],
-  ]);
-  const given = labels.filter((label) => label !== "disable");
-  for (const label of given) {
-    const colon = label.indexOf(":");
-    parts.set(label.slice(0, colon), label.slice(colon + 1));
-  }
-  const labelled = given.length > 0 && !labels.includes("disable") && !privileged;
-  return {
-    ...(apparmor === undefined || privileged ? {} : { apparmorProfile: apparmor }),
-    ...(labelled
-      ? { selinuxLabel: SELINUX_FIELDS.map((field) => parts.get(field)).join(":") }
-      : {}),
-  };
 }
 
 function composeLinux(
@@ -128,15 +106,17 @@ function composeLinux(
       node ? [{ ...node, path: target }] : [],
     ),
   ];
-  const masks = composePathMasks(request, request.security, facts.masks);
+  const { maskedPaths, readonlyPaths, seccomp, mountLabel } = facts.security;
   return {
     ...namespaces,
     ...(devices.length > 0 ? { devices } : {}),
     cgroupsPath: `${facts.cgroupParent}/${id}`,
     resources: composeResources(request, facts.resources),
     rootfsPropagation: rootPropagation(request),
-    ...masks,
-    ...(facts.seccomp ? { seccomp: facts.seccomp } : {}),
+    maskedPaths,
+    readonlyPaths,
+    ...(seccomp ? { seccomp } : {}),
+    ...(mountLabel === undefined ? {} : { mountLabel }),
     ...(request.sysctls ? { sysctl: checkSysctls(request.sysctls, namespaces.namespaces) } : {}),
     ...(request.personality === undefined ? {} : { personality: { domain: request.personality } }),
   };

@@ -1,0 +1,50 @@
+/**
+ * Owns what a person asks for: named containers from images, their records, their lifecycle, and what
+ * is told about them. It refuses to know the kernel (the runtime does) and to print (the CLI does).
+ * Start with records.ts (what is kept where), lifecycle.ts and status.ts, then start.ts.
+ */
+export {
+  type AttachEnd,
+  type AttachStream,
+  DEFAULT_DETACH_KEYS,
+  DetachScanner,
+  parseDetachKeys,
+} from "./attach/index.ts";
+export { attachContainer } from "./attach-container.ts";
+export { type CheckOptions, checkSystem, type Finding } from "./check-system.ts";
+export { shortId } from "./container-id.ts";
+export { containerLogs, type LogOptions } from "./container-logs.ts";
+export { createContainer } from "./create.ts";
+export { type Engine, type EngineOptions, openEngine } from "./engine.ts";
+export { type EngineEvent, EVENT_STATUSES, type EventFilters } from "./events/event.ts";
+export { type WatchEventsOptions, watchEvents } from "./events/watch.ts";
+export { type ExecOptions, type ExecRequest, type ExecSession, execInContainer } from "./exec.ts";
+export { exitStatusOf } from "./exit.ts";
+export { type KillOptions, killContainer } from "./kill.ts";
+export {
+  inspectContainer,
+  type ListFilters,
+  type ListOptions,
+  listContainers,
+} from "./list.ts";
+export { LogFormatter, type LogRecord } from "./logs/index.ts";
+export { pauseContainer, resumeContainer } from "./pause.ts";
+export type * from "./records.ts";
+export { type RemoveOptions, removeContainer } from "./remove.ts";
+export { renameContainer } from "./rename.ts";
+export type * from "./request.ts";
+export { resolveContainer } from "./resolve.ts";
+export { restartContainer } from "./restart.ts";
+export { runContainer } from "./run.ts";
+export {
+  type AttachRequest,
+  launchExitCode,
+  type StartedContainer,
+  type StartOptions,
+  startContainer,
+} from "./start.ts";
+export { type ContainerStats, containerStats, cpuPercent } from "./stats.ts";
+export { type StopOptions, stopContainer } from "./stop.ts";
+export { containerTop, type ProcessRow } from "./top.ts";
+export { updateContainer } from "./update.ts";
+export { type WaitCondition, type WaitOptions, waitContainer } from "./wait.ts";

@@ -1,0 +1,127 @@
+import { mkdirSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
+import { hasErrno } from "../base/errors.ts";
+import { faultPoint } from "../base/fault.ts";
+import { removeTree } from "../overlay/index.ts";
+import { isGone, withContainer } from "./container.ts";
+import { containerPaths, type Engine, removingDirectory } from "./engine.ts";
+import { recordEvent } from "./events/record.ts";
+import { checkLifecycle } from "./lifecycle.ts";
+import type { ContainerConfig, ContainerId, ContainerView } from "./records.ts";
+import { releaseRun } from "./release.ts";
+import { stopLocked } from "./stop.ts";
+import type { Lock } from "./store/lock.ts";
+import { readNameLink, releaseName } from "./store/names.ts";
+import { storeError } from "./store/store-error.ts";
+
+export interface RemoveOptions {
+  /** A running container is killed first. */
+  readonly force?: boolean;
+  /** With `force`: how long it may take to stop by itself; not at all without it. */
+  readonly timeoutSeconds?: number;
+  /** A container that does not exist is no error. */
+  readonly ignoreMissing?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Removes the container with its writable layer and its logs. Returns its id, or undefined where
+ * there was nothing to remove.
+ */
+export async function removeContainer(
+  engine: Engine,
+  ref: string,
+  options: RemoveOptions = {},
+): Promise<ContainerId | undefined> {
+  try {
+    return await withContainer(
+      engine,
+      ref,
+      async (container, held) => {
+        await stopForRemoval(engine, container, options);
+        deleteContainer(engine, container.config, held);
+        return container.config.id;
+      },
+      options.signal,
+    );
+  } catch (error) {
+    if (options.ignoreMissing && isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+async function stopForRemoval(
+  engine: Engine,
+  container: ContainerView,
+  { force = false, timeoutSeconds = 0, signal }: RemoveOptions,
+): Promise<void> {
+  const { config, status, state } = container;
+  const alive = status === "running" || status === "paused";
+  if (!force || !alive) {
+    checkLifecycle("remove", status, config);
+    return;
+  }
+  await stopLocked(engine, container, { timeoutSeconds, ...(signal ? { signal } : {}) });
+  await releaseRun(engine, config.id, state);
+}
+
+/**
+ * Deletes what is kept of a container that does not run. The rename is the moment of its removal: a
+ * directory below `removing` is only rubbish that a later `system check --repair` takes away too.
+ */
+export function deleteContainer(engine: Engine, config: ContainerConfig, held: Lock): void {
+  const { dir } = containerPaths(engine, config.id);
+  const rubbish = `${removingDirectory(engine)}/${config.id}`;
+  faultPoint();
+  try {
+    moveAway(dir, rubbish);
+  } catch (error) {
+    throw storeError("remove", dir, error);
+  }
+  faultPoint();
+  if (readNameLink(engine, config.name) === config.id) releaseName(engine, config.name);
+  faultPoint();
+  deleteTree(rubbish);
+  recordEvent(engine, config, "remove");
+  held.removeFile();
+}
+
+function moveAway(dir: string, rubbish: string): void {
+  try {
+    renameSync(dir, rubbish);
+  } catch (error) {
+    if (!hasErrno(error, "ENOENT")) throw error;
+    mkdirSync(rubbish.slice(0, rubbish.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+    renameSync(dir, rubbish);
+  }
+}
+
+/** What a container that wrote nothing consists of, leaves first. */
+const USUAL_FILES = ["config.json", "exit.json", "container.log"];
+const USUAL_DIRECTORIES = ["work/work", "work", "upper", ""];
+
+/**
+ * Deletes a directory and everything in it; one that is gone is fine. A container that wrote nothing
+ * costs a few system calls.
+ */
+export function deleteTree(directory: string): void {
+  if (!deleteUsual(directory)) removeTree(directory);
+}
+
+function deleteUsual(directory: string): boolean {
+  try {
+    for (const name of USUAL_FILES) ifThere(() => unlinkSync(`${directory}/${name}`));
+    for (const name of USUAL_DIRECTORIES) ifThere(() => rmdirSync(`${directory}/${name}`));
+    return true;
+  } catch (error) {
+    if (hasErrno(error, "ENOTEMPTY", "EEXIST", "EISDIR", "ENOTDIR", "EPERM", "EBUSY")) return false;
+    throw storeError("remove", directory, error);
+  }
+}
+
+function ifThere(remove: () => void): void {
+  try {
+    remove();
+  } catch (error) {
+    if (!hasErrno(error, "ENOENT")) throw error;
+  }
+}

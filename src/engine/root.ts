@@ -1,0 +1,78 @@
+/**
+ * What becomes a container's "/": an image's layers below a writable one, or a directory as it is.
+ */
+import { statSync } from "node:fs";
+import { TsrunError } from "../base/errors.ts";
+import { type OverlayFacts, planOverlay, probeOverlay } from "../overlay/index.ts";
+import type { RootMount } from "../spec/index.ts";
+import type { ImageDefaults } from "./bundle/process.ts";
+import { containerPaths, type Engine } from "./engine.ts";
+import type { ContainerConfig } from "./records.ts";
+import type { ContainerRequest } from "./request.ts";
+
+export interface ResolvedRoot {
+  readonly image?: NonNullable<ContainerConfig["image"]>;
+  readonly defaults: ImageDefaults;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Throws NOT_FOUND for an image or a directory that is not there. */
+export function resolveRoot(engine: Engine, request: ContainerRequest): ResolvedRoot {
+  if (request.rootfs !== undefined) {
+    checkRootfs(request.rootfs);
+    return { defaults: {}, labels: {} };
+  }
+  throw new TsrunError("UNSUPPORTED", `images are not there yet: ${engine.root}`);
+}
+
+function checkRootfs(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new TsrunError("NOT_FOUND", `the root file system "${path}" is not a directory`, {
+    hint: "Name a directory that holds a whole system: bin, etc, usr …",
+  });
+}
+
+/** Facts about a directory's file system, which does not change while a program runs. */
+const overlayFacts = new Map<string, OverlayFacts>();
+
+/**
+ * The root of a run. An upper that nobody keeps is mounted without syncs. `idMapped`: the files belong
+ * to the container's ids as the image counts them.
+ */
+export function planRoot(engine: Engine, config: ContainerConfig): RootMount {
+  const { request, image, id, userns } = config;
+  if (request.rootfs !== undefined) {
+    checkRootfs(request.rootfs);
+    return { kind: "bind", path: request.rootfs };
+  }
+  const { dir, upper, work } = containerPaths(engine, id);
+  const layers = image?.layers ?? [];
+  checkLayers(image);
+  let facts = overlayFacts.get(engine.root);
+  if (!facts) {
+    facts = probeOverlay(dir);
+    overlayFacts.set(engine.root, facts);
+  }
+  return planOverlay({
+    layers,
+    upper: { dir: upper, work },
+    volatile: request.remove ?? false,
+    idMapped: userns !== undefined,
+    facts,
+  });
+}
+
+function checkLayers(image: ContainerConfig["image"]): void {
+  const missing = image?.layers.find((layer) => !statSync(layer, { throwIfNoEntry: false }));
+  if (missing === undefined) return;
+  throw new TsrunError("NOT_FOUND", `a layer of the image "${image?.reference}" is gone`, {
+    hint: `"${missing}" was removed by hand: import the image again.`,
+  });
+}
+
+/** Where the container's files are to be looked for without a mount, uppermost first. */
+export function rootDirectories(engine: Engine, config: ContainerConfig): readonly string[] {
+  const { rootfs } = config.request;
+  if (rootfs !== undefined) return [rootfs];
+  return [containerPaths(engine, config.id).upper, ...(config.image?.layers ?? [])];
+}

@@ -1,0 +1,34 @@
+import { closeSync, openSync } from "node:fs";
+import { hasErrno, TsrunError } from "../base/errors.ts";
+import { readFileInRoot } from "../ffi/index.ts";
+import type { UserFiles } from "./bundle/user.ts";
+
+const O_PATH_DIRECTORY = 0o10000000 | 0o200000;
+
+/**
+ * /etc/passwd and /etc/group as the container sees them: of the roots (the writable layer first, or
+ * one whole root) the first that has the file counts. No link in them leads outside.
+ */
+export function readUserFiles(roots: readonly string[]): UserFiles {
+  const fds: number[] = [];
+  try {
+    for (const root of roots) fds.push(openSync(root, O_PATH_DIRECTORY));
+    return { passwd: readFirst(fds, "/etc/passwd"), group: readFirst(fds, "/etc/group") };
+  } finally {
+    for (const fd of fds) closeSync(fd);
+  }
+}
+
+function readFirst(rootFds: readonly number[], path: string): string {
+  for (const fd of rootFds) {
+    try {
+      return Buffer.from(readFileInRoot(fd, path)).toString();
+    } catch (error) {
+      if (hasErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) continue;
+      // A whiteout, or something else that is no file: the container has none either.
+      if (error instanceof TsrunError && error.code === "INVALID_ARGUMENT") return "";
+      throw error;
+    }
+  }
+  return "";
+}
