@@ -8,6 +8,11 @@ import { deleteContainer, removeContainer } from "./remove.ts";
 import type { ContainerRequest } from "./request.ts";
 import { type StartedContainer, type StartOptions, startLocked } from "./start.ts";
 
+export interface RunOptions extends StartOptions {
+  /** Told of the id before the container's first instruction; if it throws, there is no container. */
+  readonly onCreated?: (id: ContainerId) => void;
+}
+
 /**
  * Creates and starts a container in one go. If it cannot be started it is not created either. With
  * `attach` and `remove`, the attachment's `exit` settles when the container has been removed.
@@ -15,12 +20,13 @@ import { type StartedContainer, type StartOptions, startLocked } from "./start.t
 export async function runContainer(
   engine: Engine,
   request: ContainerRequest,
-  options: StartOptions = {},
+  { onCreated, ...options }: RunOptions = {},
 ): Promise<StartedContainer> {
   const { config, held } = await createLocked(engine, request);
   using _held = held;
   let started: StartedContainer;
   try {
+    onCreated?.(config.id);
     started = await startLocked(engine, config, { ...options, hasRun: false });
   } catch (error) {
     deleteContainer(engine, config, held);
