@@ -159,12 +159,6 @@ static int prepare(struct launch *launch)
 	void *page;
 	int error;
 
-	if (plan->header->flags & PLAN_RELAY) {
-		error = relay_open(plan);
-		if (error < 0)
-			return error;
-		launch->relaying = true;
-	}
 	page = mmap(NULL, sizeof(*launch->progress), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
@@ -179,7 +173,7 @@ static int prepare(struct launch *launch)
 static bool child_waits(const struct plan *plan)
 {
 	return plan->phase_start[PHASE_PARENT] != plan->phase_start[PHASE_CHILD] ||
-	       plan->header->flags & PLAN_HOLD_MOUNTS;
+	       plan->header->flags & (PLAN_HOLD_MOUNTS | PLAN_RELAY);
 }
 
 /* 0 in the stage, -errno if there is no child; the child does not return. */
@@ -242,6 +236,21 @@ static int hold_mounts(struct launch *launch)
 		return 0;
 	launch->mounts = open_child_proc(launch->context, "ns/mnt", O_RDONLY);
 	return launch->mounts < 0 ? launch->mounts : 0;
+}
+
+/*
+ * Only now: the host ops have made the cgroup whose kills it counts, and the parent ops have left
+ * whatever mount namespace the host ops went to, which its files must not keep alive.
+ */
+static int open_relay(struct launch *launch)
+{
+	int error;
+
+	if (!(launch->plan->header->flags & PLAN_RELAY))
+		return 0;
+	error = relay_open(launch->plan);
+	launch->relaying = error == 0;
+	return error;
 }
 
 /* What the stage has no more use for, and what it would keep alive: mounts, pipes, the caller's files. */
@@ -417,6 +426,9 @@ static struct failure start(struct launch *launch, mode_t umask)
 	failure = run_phase(launch, PHASE_PARENT);
 	if (failure.error)
 		return failure;
+	error = open_relay(launch);
+	if (error < 0)
+		return failed(REPORT_NO_OP, error);
 	if (child_waits(launch->plan))
 		let_child_go(launch);
 	let_go(launch);

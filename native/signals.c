@@ -26,9 +26,8 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 		return;
 	}
 	/* A key on the terminal signals its whole foreground: a container of the same session has it. */
-	if (info->si_code > 0 && getsid((pid_t)signals.child) == getsid(0))
-		return;
-	sys_pidfd_send_signal(signals.pidfd, signal);
+	if (info->si_code <= 0 || getsid((pid_t)signals.child) != getsid(0))
+		sys_pidfd_send_signal(signals.pidfd, signal);
 	errno = error;
 }
 
