@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
 import { hasErrno } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
-import { removeTree } from "../overlay/index.ts";
+import { removeTree } from "../ffi/index.ts";
 import { isGone, withContainer } from "./container.ts";
 import { containerPaths, type Engine, removingDirectory } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";

@@ -4,7 +4,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { UndoStack } from "../base/undo.ts";
-import { removeTree } from "./remove-tree.ts";
+import { removeTree } from "../ffi/index.ts";
 
 export interface Upper {
   readonly dir: string;

@@ -5,7 +5,8 @@
 import { closeSync, constants, openSync, readdirSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { hasErrno, TsrunError } from "../base/errors.ts";
-import { O_PATH, openat2, RESOLVE, renameAt, unlinkAt } from "../ffi/index.ts";
+import { renameAt, unlinkAt } from "./at.ts";
+import { O_PATH, openat2, RESOLVE } from "./openat2.ts";
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 
@@ -30,6 +31,11 @@ export function removeTree(path: string): void {
   } finally {
     closeSync(parent);
   }
+}
+
+/** The same for one name in an open directory. */
+export function removeTreeAt(parentFd: number, name: Uint8Array): void {
+  new TreeRemoval(parentFd).remove(parentFd, name, Buffer.from(name).toString(), 0);
 }
 
 class TreeRemoval {

@@ -1,0 +1,59 @@
+/**
+ * The OCI image configuration and manifest (image-spec config.md, manifest.md): what tsrun keeps of
+ * an image, in the field names of the specification.
+ */
+
+export interface ImageConfig {
+  readonly created?: string;
+  readonly author?: string;
+  readonly architecture: string;
+  readonly os: "linux";
+  readonly config?: ImageProcessConfig;
+  readonly rootfs: { readonly type: "layers"; readonly diff_ids: readonly string[] };
+  readonly history?: readonly {
+    readonly created?: string;
+    readonly created_by?: string;
+    readonly comment?: string;
+  }[];
+}
+
+/** What a container made from the image does unless told otherwise. */
+export interface ImageProcessConfig {
+  readonly User?: string;
+  readonly ExposedPorts?: Readonly<Record<string, Record<string, never>>>;
+  /** "NAME=value" entries. */
+  readonly Env?: readonly string[];
+  readonly Entrypoint?: readonly string[];
+  readonly Cmd?: readonly string[];
+  readonly Volumes?: Readonly<Record<string, Record<string, never>>>;
+  readonly WorkingDir?: string;
+  readonly Labels?: Readonly<Record<string, string>>;
+  readonly StopSignal?: string;
+}
+
+export interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+}
+
+export interface ImageManifest {
+  readonly schemaVersion: 2;
+  readonly mediaType: typeof MEDIA_TYPES.manifest;
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+}
+
+export const MEDIA_TYPES = {
+  index: "application/vnd.oci.image.index.v1+json",
+  manifest: "application/vnd.oci.image.manifest.v1+json",
+  config: "application/vnd.oci.image.config.v1+json",
+  layer: "application/vnd.oci.image.layer.v1.tar",
+} as const;
+
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
+
+/** GOARCH's name of this machine, as images have it. */
+export function hostArchitecture(): string {
+  return ARCHITECTURES[process.arch] ?? process.arch;
+}

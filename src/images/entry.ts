@@ -1,0 +1,112 @@
+/**
+ * One member of a tar archive, checked: what it asks for, before anything is done.
+ */
+import { posix } from "node:path";
+import { TsrunError } from "../base/errors.ts";
+import type { TarHeader } from "./tar-bytes.ts";
+
+export type EntryType = "file" | "link" | "symlink" | "directory" | "device" | "fifo";
+
+export interface Entry {
+  readonly type: EntryType;
+  /** Below the layer's root, without "./" or a slash in front; "" is the root itself. One character a byte. */
+  readonly path: string;
+  readonly linkname: string;
+  readonly size: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeNs: bigint;
+  readonly device:
+    | { readonly kind: "block" | "character"; readonly major: number; readonly minor: number }
+    | undefined;
+  readonly xattrs: ReadonlyMap<string, string>;
+}
+
+const TYPES: Readonly<Record<string, EntryType>> = {
+  file: "file",
+  "contiguous-file": "file",
+  link: "link",
+  symlink: "symlink",
+  directory: "directory",
+  "block-device": "device",
+  "character-device": "device",
+  fifo: "fifo",
+};
+
+/** Attributes of the overlay itself: an archive must not forge them. */
+const FORBIDDEN_XATTRS = /^(trusted|user)\.overlay\./;
+const MAX_PATH_BYTES = 4095;
+
+/** Throws IMAGE_INVALID, naming the member, for one that leads outside or cannot be unpacked. */
+export function parseEntry(header: TarHeader): Entry {
+  const type = TYPES[header.type ?? "file"];
+  const pax = header.pax ?? {};
+  if (!type || Object.keys(pax).some((key) => key.startsWith("GNU.sparse"))) {
+    throw invalid(header.name, `is of a type that cannot be unpacked (${header.type ?? "sparse"})`);
+  }
+  const path = parsePath(header.name);
+  if (path === "" && type !== "directory") throw invalid(header.name, "has no name");
+  return {
+    type,
+    path,
+    linkname: header.linkname ?? "",
+    size: header.size ?? 0,
+    mode: (header.mode ?? 0) & 0o7777,
+    uid: paxNumber(pax["uid"]) ?? header.uid ?? 0,
+    gid: paxNumber(pax["gid"]) ?? header.gid ?? 0,
+    mtimeNs: parseTime(pax["mtime"]) ?? BigInt(header.mtime?.getTime() ?? 0) * 1_000_000n,
+    device:
+      type === "device"
+        ? {
+            kind: header.type === "block-device" ? "block" : "character",
+            major: header.devmajor ?? 0,
+            minor: header.devminor ?? 0,
+          }
+        : undefined,
+    xattrs: parseXattrs(pax),
+  };
+}
+
+/** The path of a member, or of the target of a hard link. */
+export function parsePath(name: string): string {
+  if (name.includes("\0")) throw invalid(name, "has a NUL byte in its name");
+  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+  if (parts.includes("..")) throw invalid(name, 'leads outside of the archive ("..")');
+  const path = parts.join("/");
+  if (path.length > MAX_PATH_BYTES || parts.some((part) => part.length > 255)) {
+    throw invalid(posix.basename(name).slice(0, 60), "has too long a name");
+  }
+  return path;
+}
+
+export function invalid(name: string, what: string): TsrunError {
+  return new TsrunError("IMAGE_INVALID", `the archive's member "${name}" ${what}`, {
+    hint: "Nothing was kept. Look at it with `tar tvf`, and at where it comes from.",
+  });
+}
+
+function paxNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** Decimal seconds, perhaps negative, with up to nine digits behind the point; pax(1), "mtime". */
+function parseTime(text: string | undefined): bigint | undefined {
+  const match = /^(-?)(\d+)(?:\.(\d*))?$/.exec(text ?? "");
+  if (!match) return undefined;
+  const [, sign, seconds = "0", fraction = ""] = match;
+  const ns = BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0").slice(0, 9));
+  return sign === "-" ? -ns : ns;
+}
+
+const XATTR_PREFIX = "SCHILY.xattr.";
+
+function parseXattrs(pax: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
+  const xattrs = new Map<string, string>();
+  for (const [key, value] of Object.entries(pax)) {
+    if (!key.startsWith(XATTR_PREFIX)) continue;
+    const name = key.slice(XATTR_PREFIX.length);
+    if (!FORBIDDEN_XATTRS.test(name)) xattrs.set(name, value);
+  }
+  return xattrs;
+}

@@ -1,0 +1,252 @@
+/**
+ * Writing a layer's files. Every path is resolved below the layer's directory (openat2 RESOLVE_IN_ROOT)
+ * and every entry is made by name in an open directory, never through a link: whatever an archive
+ * says, in whatever order, it stays in its layer. Whiteouts take overlayfs's form (image-spec layer.md,
+ * "Whiteouts"; overlayfs.rst).
+ */
+import { closeSync, constants, writeSync } from "node:fs";
+import { hasErrno, TsrunError } from "../base/errors.ts";
+import {
+  chmodAt,
+  chownAt,
+  linkAt,
+  makeDirectoriesInRoot,
+  makeDirectoryAt,
+  makeNodeAt,
+  openat2,
+  openInRoot,
+  openRoot,
+  RESOLVE,
+  removeTreeAt,
+  setTimesAt,
+  setXattr,
+  statx,
+  symlinkAt,
+} from "../ffi/index.ts";
+import { type Entry, invalid, parsePath } from "./entry.ts";
+import { toBytes } from "./tar-bytes.ts";
+
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+const O_PATH = 0o10000000;
+const S_IFMT = 0o170000;
+const S_IFDIR = 0o040000;
+const S_IFCHR = 0o020000;
+const S_IFBLK = 0o060000;
+const S_IFIFO = 0o010000;
+
+const WHITEOUT_PREFIX = ".wh.";
+const OPAQUE_MARK = ".wh..wh..opq";
+
+export class LayerWriter implements Disposable {
+  readonly #root: number;
+  /** Directories get their times last: whatever is made in them changes these. */
+  readonly #directoryTimes = new Map<string, bigint>();
+  #parent: { readonly path: string; readonly fd: number } | undefined;
+
+  constructor(directory: string) {
+    this.#root = openRoot(directory);
+  }
+
+  /** Makes the entry; a file's contents come as chunks. */
+  async write(entry: Entry, contents: AsyncIterable<Uint8Array>): Promise<void> {
+    const { dir, name } = splitPath(entry.path);
+    if (name.startsWith(WHITEOUT_PREFIX)) {
+      this.#whiteout(dir, name, entry);
+      return;
+    }
+    if (entry.type === "directory") {
+      this.#directory(entry, dir, name);
+      return;
+    }
+    const parent = this.#openParent(dir);
+    this.#clearPlace(parent, name);
+    const bytes = toBytes(name);
+    if (entry.type === "link") {
+      this.#hardLink(entry, parent, bytes);
+      return; // it shares the other's attributes
+    }
+    if (entry.type === "file") await writeFile(parent, bytes, contents);
+    else makeSpecial(entry, parent, bytes);
+    this.#setAttributes(entry, parent, bytes);
+  }
+
+  /** Sets what could not be set while the layer was being filled. */
+  finish(): void {
+    for (const [path, mtimeNs] of [...this.#directoryTimes].reverse()) {
+      const fd = openInRoot(this.#root, toBytes(path), { flags: O_PATH | O_DIRECTORY });
+      try {
+        setTimesAt(fd, "", { atimeNs: mtimeNs, mtimeNs });
+      } finally {
+        closeSync(fd);
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#parent) closeSync(this.#parent.fd);
+    closeSync(this.#root);
+  }
+
+  #directory(entry: Entry, dir: string, name: string): void {
+    this.#directoryTimes.set(entry.path, entry.mtimeNs);
+    if (entry.path === "") {
+      this.#setAttributes(entry, this.#root, Buffer.alloc(0));
+      return;
+    }
+    const parent = this.#openParent(dir);
+    const bytes = toBytes(name);
+    if (typeAt(parent, bytes) !== S_IFDIR) {
+      this.#clearPlace(parent, name);
+      makeDirectoryAt(parent, bytes, 0o700);
+    }
+    this.#setAttributes(entry, parent, bytes);
+  }
+
+  #whiteout(dir: string, name: string, entry: Entry): void {
+    const parent = this.#openParent(dir);
+    if (name === OPAQUE_MARK) {
+      setXattr(
+        { path: `/proc/self/fd/${parent}`, follow: true },
+        "trusted.overlay.opaque",
+        Buffer.from("y"),
+      );
+      return;
+    }
+    const hidden = name.slice(WHITEOUT_PREFIX.length);
+    if (hidden === "" || hidden === "." || hidden === ".." || hidden.startsWith(WHITEOUT_PREFIX)) {
+      throw invalid(entry.path, "is a whiteout of nothing");
+    }
+    this.#clearPlace(parent, hidden);
+    makeNodeAt(parent, toBytes(hidden), { mode: S_IFCHR, major: 0, minor: 0 });
+  }
+
+  #hardLink(entry: Entry, parent: number, name: Uint8Array): void {
+    const target = splitPath(parsePath(entry.linkname));
+    if (target.name === "") throw invalid(entry.path, "is a hard link to a directory");
+    try {
+      const from = openInRoot(this.#root, toBytes(target.dir), { flags: O_PATH | O_DIRECTORY });
+      try {
+        linkAt(from, toBytes(target.name), parent, name);
+      } finally {
+        closeSync(from);
+      }
+    } catch (error) {
+      if (!hasErrno(error, "ENOENT", "ENOTDIR", "EPERM", "ELOOP")) throw error;
+      throw invalid(
+        entry.path,
+        `is a hard link to "${entry.linkname}", which is not in the archive`,
+      );
+    }
+  }
+
+  /** The last parent is kept open: archives go directory by directory. */
+  #openParent(dir: string): number {
+    if (this.#parent?.path === dir) return this.#parent.fd;
+    const fd = this.#makeParent(dir);
+    if (this.#parent) closeSync(this.#parent.fd);
+    this.#parent = { path: dir, fd };
+    return fd;
+  }
+
+  #makeParent(dir: string): number {
+    try {
+      return openInRoot(this.#root, toBytes(dir), { flags: O_PATH | O_DIRECTORY });
+    } catch (error) {
+      if (!hasErrno(error, "ENOENT", "ENOTDIR")) throw error;
+    }
+    try {
+      return makeDirectoriesInRoot(this.#root, toBytes(dir).toString());
+    } catch (error) {
+      if (!hasErrno(error, "EEXIST", "ENOTDIR", "ELOOP")) throw error;
+      throw invalid(dir, "is used as a directory but is none");
+    }
+  }
+
+  /** Of two members with one name the later counts. */
+  #clearPlace(parent: number, name: string): void {
+    const bytes = toBytes(name);
+    if (typeAt(parent, bytes) !== undefined) removeTreeAt(parent, bytes);
+  }
+
+  /** Owner first: it takes set-user-ID bits and capabilities away. */
+  #setAttributes(entry: Entry, parent: number, name: Uint8Array): void {
+    const { uid, gid, mode, mtimeNs, type, xattrs } = entry;
+    chownAt(parent, name, uid, gid);
+    if (xattrs.size > 0) setXattrs(entry, parent, name);
+    if (type !== "symlink") chmodAt(parent, name, mode);
+    if (type !== "directory") setTimesAt(parent, name, { atimeNs: mtimeNs, mtimeNs });
+  }
+}
+
+function splitPath(path: string): { readonly dir: string; readonly name: string } {
+  const slash = path.lastIndexOf("/");
+  return { dir: slash < 0 ? "" : path.slice(0, slash), name: path.slice(slash + 1) };
+}
+
+function typeAt(parent: number, name: Uint8Array): number | undefined {
+  try {
+    return statx(parent, name).mode & S_IFMT;
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+async function writeFile(
+  parent: number,
+  name: Uint8Array,
+  contents: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;
+  const fd = openat2(parent, name, { flags, mode: 0o600, resolve: RESOLVE.BENEATH });
+  try {
+    for await (const chunk of contents) writeAll(fd, chunk);
+  } catch (error) {
+    if (!hasErrno(error, "ENOSPC", "EDQUOT")) throw error;
+    throw new TsrunError("NO_SPACE", "the disk is full: the image was not unpacked", {
+      hint: "Free some space, or point --root at a larger disk. What was unpacked is removed.",
+      cause: error,
+    });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function writeAll(fd: number, chunk: Uint8Array): void {
+  for (let written = 0; written < chunk.length; ) written += writeSync(fd, chunk, written);
+}
+
+function makeSpecial(entry: Entry, parent: number, name: Uint8Array): void {
+  if (entry.type === "symlink") {
+    symlinkAt(toBytes(entry.linkname), parent, name);
+    return;
+  }
+  if (entry.type === "fifo") {
+    makeNodeAt(parent, name, { mode: S_IFIFO | 0o600 });
+    return;
+  }
+  const { kind, major, minor } = entry.device ?? { kind: "character", major: 0, minor: 0 };
+  if (kind === "character" && major === 0 && minor === 0) {
+    throw invalid(entry.path, "is device 0:0, which would be a whiteout");
+  }
+  makeNodeAt(parent, name, { mode: (kind === "block" ? S_IFBLK : S_IFCHR) | 0o600, major, minor });
+}
+
+function setXattrs(entry: Entry, parent: number, name: Uint8Array): void {
+  const flags = O_PATH | O_NOFOLLOW;
+  const fd = openat2(parent, name.length === 0 ? "." : name, { flags, resolve: RESOLVE.BENEATH });
+  try {
+    for (const [key, value] of entry.xattrs) {
+      // lsetxattr on /proc/self/fd/N would set the link's own; following it leads to what is open.
+      setXattr({ path: `/proc/self/fd/${fd}`, follow: true }, key, toBytes(value));
+    }
+  } catch (error) {
+    if (!hasErrno(error, "EOPNOTSUPP", "EPERM", "EINVAL")) throw error;
+    throw new TsrunError("IMAGE_INVALID", `cannot set an extended attribute of "${entry.path}"`, {
+      hint: "The file system of the data directory (--root) does not take it.",
+      cause: error,
+    });
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * A directory as a tar stream: the same directory gives the same bytes, so that it gives the same
+ * layer. Names in byte order, hard links found by inode, attributes and nanoseconds as PAX records.
+ */
+import { closeSync, constants, createReadStream, readdirSync, readlinkSync } from "node:fs";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Pack } from "tar-stream";
+import { getXattr, listXattrs, openInRoot, openRoot, type Statx, statx } from "../ffi/index.ts";
+import { fromBytes, packBytes, type TarHeader } from "./tar-bytes.ts";
+
+const { O_NOFOLLOW, O_RDONLY } = constants;
+const O_PATH = 0o10000000;
+const S_IFMT = 0o170000;
+
+const TYPES: Readonly<Record<number, string>> = {
+  16807: "file",
+  9604: "directory",
+  21609: "symlink",
+  4802: "character-device",
+  14406: "block-device",
+  2401: "fifo",
+};
+
+/** The stream fails with Node's error of the first file that cannot be read. Sockets are left out. */
+export function packDirectory(path: string): Readable {
+  const pack = packBytes();
+  void new Packing(pack, openRoot(path)).run();
+  return pack as unknown as Readable;
+}
+
+class Packing {
+  readonly #pack: Pack;
+  readonly #root: number;
+  readonly #linked = new Map<string, string>();
+
+  constructor(pack: Pack, root: number) {
+    this.#pack = pack;
+    this.#root = root;
+  }
+
+  async run(): Promise<void> {
+    try {
+      await this.#add("");
+      this.#pack.finalize();
+    } catch (error) {
+      this.#pack.destroy(error as Error);
+    } finally {
+      closeSync(this.#root);
+    }
+  }
+
+  /** `path` has one character a byte. */
+  async #add(path: string): Promise<void> {
+    const bytes = Buffer.from(path, "latin1");
+    const fd = openInRoot(this.#root, bytes, { flags: O_PATH | O_NOFOLLOW });
+    try {
+      const stat = statx(fd, "");
+      const type = TYPES[stat.mode & S_IFMT];
+      if (type === undefined) return;
+      await this.#addEntry(path, type, stat, fd);
+      if (type !== "directory") return;
+      const names = readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
+      for (const name of names.sort(Buffer.compare)) {
+        await this.#add(path === "" ? fromBytes(name) : `${path}/${fromBytes(name)}`);
+      }
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  async #addEntry(path: string, type: string, stat: Statx, fd: number): Promise<void> {
+    const header = describe(path, type, stat, fd);
+    const inode = `${stat.devMajor}:${stat.devMinor}:${stat.ino}`;
+    const first = type === "file" && stat.nlink > 1 ? this.#linked.get(inode) : undefined;
+    if (first !== undefined) {
+      await this.#write({ ...header, type: "link", linkname: first, size: 0 });
+      return;
+    }
+    if (type === "file" && stat.nlink > 1) this.#linked.set(inode, path);
+    if (type === "file" && stat.size > 0n) await this.#writeFile(header, path);
+    else await this.#write(header);
+  }
+
+  #write(header: TarHeader): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pack.entry(header as Parameters<Pack["entry"]>[0], (error?: Error | null) =>
+        error ? reject(error) : resolve(),
+      );
+    });
+  }
+
+  async #writeFile(header: TarHeader, path: string): Promise<void> {
+    const flags = O_RDONLY | O_NOFOLLOW;
+    const fd = openInRoot(this.#root, Buffer.from(path, "latin1"), { flags });
+    const entry = this.#pack.entry(header as Parameters<Pack["entry"]>[0]);
+    const end = Math.max(0, (header.size ?? 0) - 1); // a file that grows meanwhile is cut
+    await pipeline(createReadStream("", { fd, end }), entry as unknown as NodeJS.WritableStream);
+  }
+}
+
+function describe(path: string, type: string, stat: Statx, fd: number): TarHeader {
+  return {
+    name: path === "" ? "./" : type === "directory" ? `${path}/` : path,
+    type,
+    mode: stat.mode & 0o7777,
+    uid: stat.uid,
+    gid: stat.gid,
+    size: type === "file" ? Number(stat.size) : 0,
+    mtime: new Date(Number(stat.mtimeNs / 1_000_000n)),
+    linkname: type === "symlink" ? fromBytes(readLink(fd)) : null,
+    devmajor: stat.rdevMajor,
+    devminor: stat.rdevMinor,
+    pax: paxRecords(type, stat, fd),
+  };
+}
+
+function readLink(fd: number): Buffer {
+  // readlinkat(2) of an O_PATH descriptor needs an empty name; /proc offers the link itself.
+  return readlinkSync(`/proc/self/fd/${fd}/`.slice(0, -1), { encoding: "buffer" });
+}
+
+const NS = 1_000_000_000n;
+/** What an octal field of a ustar header holds. */
+const MAX_USTAR_ID = 0o777_777;
+
+function paxRecords(type: string, stat: Statx, fd: number): Record<string, string> | null {
+  const pax: Record<string, string> = {};
+  if (stat.mtimeNs % NS !== 0n || stat.mtimeNs < 0n) pax["mtime"] = formatTime(stat.mtimeNs);
+  if (stat.uid > MAX_USTAR_ID) pax["uid"] = String(stat.uid);
+  if (stat.gid > MAX_USTAR_ID) pax["gid"] = String(stat.gid);
+  if (type !== "symlink") {
+    const target = { path: `/proc/self/fd/${fd}`, follow: true };
+    for (const name of [...listXattrs(target)].sort()) {
+      const value = name.startsWith("trusted.overlay.") ? undefined : getXattr(target, name);
+      if (value) pax[`SCHILY.xattr.${name}`] = fromBytes(value);
+    }
+  }
+  return Object.keys(pax).length === 0 ? null : pax;
+}
+
+function formatTime(ns: bigint): string {
+  const absolute = ns < 0n ? -ns : ns;
+  const fraction = (absolute % NS).toString().padStart(9, "0");
+  return `${ns < 0n ? "-" : ""}${absolute / NS}.${fraction}`;
+}

@@ -1,0 +1,123 @@
+/**
+ * tar-stream with names and attributes as bytes. Text in an archive is whatever bytes its maker had,
+ * and the value of an extended attribute (a file capability, an ACL) is binary: here each character
+ * stands for one byte (latin1), and `toBytes` gives them back exactly.
+ *
+ * tar-stream takes an encoding for the names in headers, but reads and writes PAX records as UTF-8,
+ * which destroys what is not. It has no option for that, so two of its methods are replaced on each
+ * stream; its version is pinned, and a test packs and extracts binary attributes.
+ */
+import tar, { type Extract, type Pack } from "tar-stream";
+
+type PaxRecords = Record<string, string>;
+
+/** A member's header as tar-stream gives and takes it; its own type leaves out what may be missing. */
+export interface TarHeader {
+  readonly name: string;
+  readonly type?: string | null | undefined;
+  readonly linkname?: string | null;
+  readonly size?: number;
+  readonly mode?: number;
+  readonly mtime?: Date;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly devmajor?: number;
+  readonly devminor?: number;
+  readonly pax?: PaxRecords | null;
+}
+
+/** What the replaced methods use of tar-stream's streams (extract.js, pack.js of 3.2.2). */
+interface ExtractInternals {
+  _header: { readonly type: string };
+  _pax: PaxRecords | null;
+  _paxGlobal: PaxRecords | null;
+  _decodeLongHeader: (bytes: Uint8Array) => void;
+}
+interface PackInternals {
+  push: (bytes: Uint8Array) => boolean;
+  _encode: (header: TarHeader) => void;
+  _encodePax: (header: TarHeader) => void;
+}
+
+/** An extracting stream whose headers have one character a byte. */
+export function extractBytes(): Extract {
+  const options = { filenameEncoding: "latin1" } as Parameters<typeof tar.extract>[0];
+  const stream = tar.extract(options);
+  const internals = stream as unknown as ExtractInternals;
+  const decodeOther = internals._decodeLongHeader.bind(stream);
+  internals._decodeLongHeader = (bytes) => {
+    const { type } = internals._header;
+    if (type === "pax-header") internals._pax = { ...internals._paxGlobal, ...decodePax(bytes) };
+    else if (type === "pax-global-header") internals._paxGlobal = decodePax(bytes);
+    else decodeOther(bytes);
+  };
+  return stream;
+}
+
+/** A packing stream that takes headers with one character a byte. */
+export function packBytes(): Pack {
+  const stream = tar.pack();
+  const internals = stream as unknown as PackInternals;
+  internals._encodePax = (header) => {
+    const records = encodePax(header);
+    const { name, linkname, pax, ...rest } = header;
+    const block = { ...rest, name: "PaxHeader" };
+    internals._encode({ ...block, size: records.length, type: "pax-header" });
+    internals.push(padded(records));
+    // The record before it holds the name: what this header says is not read.
+    internals._encode({ ...block, type: header.type });
+  };
+  return stream;
+}
+
+export function toBytes(text: string): Buffer {
+  return Buffer.from(text, "latin1");
+}
+
+export function fromBytes(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("latin1");
+}
+
+/** "LENGTH KEY=VALUE\n" records; pax(1), "pax Extended Header". */
+export function decodePax(bytes: Uint8Array): PaxRecords {
+  const records: PaxRecords = Object.create(null);
+  const buffer = Buffer.from(bytes);
+  for (let at = 0; at < buffer.length; ) {
+    const space = buffer.indexOf(0x20, at);
+    const length = space < 0 ? Number.NaN : Number(buffer.toString("latin1", at, space));
+    if (!Number.isInteger(length) || length <= space - at + 1 || at + length > buffer.length) break;
+    const record = buffer.toString("latin1", space + 1, at + length - 1);
+    const equals = record.indexOf("=");
+    if (equals > 0) records[record.slice(0, equals)] = record.slice(equals + 1);
+    at += length;
+  }
+  return records;
+}
+
+export function encodePax({ name, linkname, pax }: TarHeader): Buffer {
+  const records = {
+    ...(name ? { path: name } : {}),
+    ...(linkname ? { linkpath: linkname } : {}),
+    ...pax,
+  };
+  const text = Object.entries(records).map(([key, value]) => paxRecord(key, value));
+  return Buffer.from(text.join(""), "latin1");
+}
+
+/** The length counts its own digits. */
+function paxRecord(key: string, value: string): string {
+  const rest = ` ${key}=${value}\n`;
+  let length = rest.length;
+  while (String(length).length + rest.length !== length) {
+    length = String(length).length + rest.length;
+  }
+  return `${length}${rest}`;
+}
+
+const BLOCK_SIZE = 512;
+
+function padded(bytes: Buffer): Buffer {
+  const whole = Buffer.alloc(Math.ceil(bytes.length / BLOCK_SIZE) * BLOCK_SIZE);
+  bytes.copy(whole);
+  return whole;
+}
