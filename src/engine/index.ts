@@ -7,6 +7,7 @@ export {
   type AttachEnd,
   type AttachStream,
   DEFAULT_DETACH_KEYS,
+  type DetachKeys,
   DetachScanner,
   parseDetachKeys,
 } from "./attach/index.ts";
@@ -27,7 +28,7 @@ export {
   type ListOptions,
   listContainers,
 } from "./list.ts";
-export { LogFormatter, type LogRecord } from "./logs/index.ts";
+export { LogFormatter, type LogRecord, parseLogTime } from "./logs/index.ts";
 export { pauseContainer, resumeContainer } from "./pause.ts";
 export type * from "./records.ts";
 export { type RemoveOptions, removeContainer } from "./remove.ts";
@@ -35,7 +36,7 @@ export { renameContainer } from "./rename.ts";
 export type * from "./request.ts";
 export { resolveContainer } from "./resolve.ts";
 export { restartContainer } from "./restart.ts";
-export { runContainer } from "./run.ts";
+export { type RunOptions, runContainer } from "./run.ts";
 export {
   type AttachRequest,
   launchExitCode,
