@@ -16,6 +16,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
@@ -413,12 +414,122 @@ describe("an op", options, () => {
     closeSync(theirs);
     assert.equal((await stage.next("failed", "running"))?.kind, "running");
     const chunks: Buffer[] = [];
-    const socket = new (await import("node:net")).Socket({ fd: ours });
+    const socket = new Socket({ fd: ours });
     for await (const chunk of socket) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString("latin1");
     assert.match(text, /33 77\r\n/);
     assert.match(text, /tty\r\n/);
     assert.equal((await stage.next("exited"))?.value, 0);
+  });
+
+  describe("as PID 1", () => {
+    const errnoFilter = (...numbers: number[]) =>
+      filter(
+        [0x20, 0, 0, 0],
+        ...numbers.map((nr, index) => [0x15, numbers.length - index, 0, nr]),
+        [0x6, 0, 0, 0x7fff0000],
+        [0x6, 0, 0, 0x50026], // ERRNO(ENOSYS)
+      );
+
+    it("copes with a filter that is older than its system calls", async () => {
+      const [sigtimedwait, closeRange] = process.arch === "x64" ? [128, 436] : [137, 436];
+      const outcome = await run(
+        plan(
+          [
+            child({
+              kind: "seccomp",
+              filter: errnoFilter(sigtimedwait, closeRange),
+              flags: 0,
+              listener: SLOT_CWD,
+            }),
+            child({ kind: "init" }),
+            sh("sleep 0.05; exit 11"),
+          ],
+          { cloneFlags: FULL },
+        ),
+      );
+      assert.deepEqual(outcome.kinds, ["running", "exited"]);
+      assert.equal(outcome.exited, "exited 11");
+    });
+
+    it("leaves the terminal's keys to the command, which gets each once", async () => {
+      const [ours, theirs] = socketpair();
+      const pts = join(dir, "init-pts");
+      mkdirSync(pts);
+      using stage = Stage.start(
+        plan(
+          [
+            makePrivate,
+            child(mount("devpts", "devpts", pts, 0, "newinstance,ptmxmode=0666,mode=0620")),
+            child(open(pts, 0)),
+            child({ kind: "setsid" }),
+            child({ kind: "openPty", devpts: slot(0), rows: 24, cols: 80, out: slot(1) }),
+            child({ kind: "stdioPty", slave: slot(1) }),
+            child({ kind: "init" }),
+            sh(
+              "n=0; trap 'n=$((n+1))' INT; echo rea''dy; i=0; while [ $i -lt 30 ]; do sleep 0.01; i=$((i+1)); done; echo n=$n",
+            ),
+          ],
+          {
+            cloneFlags: FULL,
+            supervision: {
+              relay: {
+                tty: true,
+                rows: 24,
+                cols: 80,
+                stdin: "open",
+                firstClient: true,
+                exitDrainMs: 200,
+              },
+            },
+          },
+        ),
+        { client: theirs },
+      );
+      closeSync(theirs);
+      const socket = new Socket({ fd: ours });
+      let text = "";
+      for await (const chunk of socket) {
+        const before = text;
+        text += (chunk as Buffer).toString("latin1");
+        if (text.includes("ready") && !before.includes("ready")) {
+          socket.write(Uint8Array.of(16, 0, 0, 0, 1, 0, 0, 0, 3)); // RELAY_STDIN, "^C"
+        }
+      }
+      assert.match(text, /n=1\r\n/);
+      assert.equal((await stage.next("exited"))?.value, 0);
+    });
+  });
+
+  it("is undone when the supervisor's own files cannot be opened", async () => {
+    const path = join(dir, "made");
+    const outcome = await run(
+      plan(
+        [
+          host({ kind: "mkdir", path, mode: 0o755 }),
+          sh("echo never"),
+          planned("teardown", { kind: "rmdir", path, retryMs: 0 }),
+        ],
+        {
+          cloneFlags: FULL,
+          supervision: {
+            relay: {
+              tty: false,
+              rows: 0,
+              cols: 0,
+              stdin: "closed",
+              firstClient: false,
+              exitDrainMs: 100,
+              log: { path: join(dir, "no/such/log"), maxSizeBytes: 0, maxFiles: 0 },
+            },
+          },
+        },
+      ),
+    );
+    assert.deepEqual(outcome.kinds, ["failed"]);
+    assert.equal(outcome.failed, "none ENOENT");
+    assert.equal(existsSync(path), false);
+    assert.equal(outcome.output, "");
   });
 
   describe("on a cgroup", () => {

@@ -93,11 +93,12 @@ export class Stage {
   readonly #output: number;
   readonly #pidfd: number;
   readonly #decoder = new ReportDecoder();
-  #controlOpen = true;
+  readonly #openControl = new DisposableStack();
 
   private constructor(pid: number, control: number, output: number) {
     this.pid = pid;
     this.control = control;
+    this.#openControl.defer(() => closeSync(control));
     this.#output = output;
     this.#pidfd = pidfdOpen(pid);
   }
@@ -145,8 +146,7 @@ export class Stage {
   }
 
   hangUp(): void {
-    if (this.#controlOpen) closeSync(this.control);
-    this.#controlOpen = false;
+    this.#openControl.dispose();
   }
 
   /** Reaps the process that was started: "exited 0", "killed 9". */
