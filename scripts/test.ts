@@ -171,8 +171,16 @@ async function runCommands(commands: readonly Command[], onResult: Report): Prom
   for (const command of commands) {
     const { ok, output, durationMs } = await runCommand(command);
     const base = { file: command.argv.join(" "), name: command.name, durationMs };
-    if (ok) onResult({ ...base, outcome: "passed" });
-    else onResult({ ...base, outcome: "failed", error: output.trim() });
+    if (!ok) {
+      onResult({ ...base, outcome: "failed", error: output.trim() });
+      continue;
+    }
+    // A native test program closes with a line such as "plan_test: 95 of 95 ok".
+    const programs = [...output.matchAll(/^(\w+_test): (.+)$/gm)];
+    for (const [, program, counts] of programs) {
+      onResult({ ...base, name: `${command.name}: ${program}: ${counts}`, outcome: "passed" });
+    }
+    if (programs.length === 0) onResult({ ...base, outcome: "passed" });
   }
 }
 
