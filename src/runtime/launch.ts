@@ -136,6 +136,7 @@ class LaunchInProgress implements Launch {
         void waitChild(pidfd).finally(() => closeSync(pidfd));
       }
       await this.#readReports();
+      this.#close(); // a stage that still holds its child takes the end of file as "undo", and ends
       if (!this.#plan.supervision.daemon) await this.#reap(pidfd);
       this.#fail(this.#detached.signal.aborted ? aborted(this.#detached.signal) : lostStage());
     } catch (error) {
