@@ -6,13 +6,17 @@
 import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { makeDirectoryAt } from "./at.ts";
-import { syscall, type Text } from "./libc.ts";
+import { KernelError } from "./kernel-error.ts";
+import { cString, subjectText, syscall, type Text } from "./libc.ts";
 import { O_CLOEXEC, O_PATH, openat2, RESOLVE } from "./openat2.ts";
 import { type Statx, statx } from "./statx.ts";
 
 const { O_CREAT, O_DIRECTORY, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
+const S_IFLNK = 0o120000;
+const PATH_MAX = 4096;
+const EINVAL = 22;
 
 /** The root as a descriptor that can be resolved from and nothing else. This one path is trusted. */
 export function openRoot(path: string): number {
@@ -76,7 +80,7 @@ function readAtMost(fd: number, path: Text, maxBytes: number): Uint8Array {
     if (size > maxBytes) {
       throw new TsrunError(
         "INVALID_ARGUMENT",
-        `"${path}" in the root is larger than ${maxBytes} bytes`,
+        `"${subjectText(path)}" in the root is larger than ${maxBytes} bytes`,
       );
     }
   }
@@ -150,15 +154,22 @@ function openOrMakeDirectory(
 /** The text of a symbolic link below the root. Throws KernelError EINVAL if it is not one. */
 export function readLinkInRoot(rootFd: number, path: Text): Uint8Array {
   return withFd(openInRoot(rootFd, path, { flags: O_PATH | O_NOFOLLOW }), (fd) => {
-    const target = new Uint8Array(4096);
-    const size = syscall("readlinkat", path, fd, new Uint8Array(1), target, target.length);
+    const target = new Uint8Array(PATH_MAX);
+    if ((statx(fd, "").mode & S_IFMT) !== S_IFLNK) {
+      // readlinkat(2) of a descriptor would say ENOENT.
+      throw new KernelError("readlinkat", EINVAL, subjectText(path));
+    }
+    const size = syscall("readlinkat", path, fd, cString(""), target, target.length);
     return target.subarray(0, size);
   });
 }
 
 function assertRegular(fd: number, path: Text): void {
   if ((statx(fd, "").mode & S_IFMT) === S_IFREG) return;
-  throw new TsrunError("INVALID_ARGUMENT", `"${path}" in the root is not a regular file`);
+  throw new TsrunError(
+    "INVALID_ARGUMENT",
+    `"${subjectText(path)}" in the root is not a regular file`,
+  );
 }
 
 function withFd<T>(fd: number, use: (fd: number) => T): T {

@@ -104,6 +104,7 @@ export function withAddresses<T>(
 
 const pinned = new Set<readonly Uint8Array[]>();
 
-function subjectText(subject: string | number | Uint8Array): string {
+/** A path or descriptor as an error names it. */
+export function subjectText(subject: string | number | Uint8Array): string {
   return subject instanceof Uint8Array ? Buffer.from(subject).toString() : String(subject);
 }

@@ -4,14 +4,14 @@
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { hasErrno, TsrunError } from "../base/errors.ts";
-import { errnoNumber, getRlimit, SECCOMP_OPERATORS } from "../ffi/index.ts";
+import { errnoNumber, SECCOMP_OPERATORS } from "../ffi/index.ts";
 import { CAPABILITIES } from "./capabilities.ts";
 import { SECCOMP_ACTION_NAMES } from "./compile-seccomp.ts";
 import { parseSeccompProfile } from "./parse-seccomp-profile.ts";
 import type { SecurityFacts } from "./plan.ts";
 import type { LabelFacts } from "./plan-labels.ts";
 import type { RlimitFacts } from "./plan-rlimits.ts";
-import { RLIMIT_NAMES, RLIMIT_NUMBERS, type RlimitName, UNLIMITED } from "./rlimits.ts";
+import { parseProcLimits } from "./rlimits.ts";
 import type { MachineArch, SeccompProfile } from "./seccomp-profile.ts";
 
 /** Everything that planSecurity wants to know; nine small reads, about 0.2 ms. */
@@ -68,16 +68,10 @@ function kernelVersion(text: string): { major: number; minor: number } {
 }
 
 const CAP_SYS_RESOURCE = BigInt(CAPABILITIES.indexOf("CAP_SYS_RESOURCE"));
-const RLIM_INFINITY = 2n ** 64n - 1n;
 
 function rlimitFacts(effective: bigint): RlimitFacts {
-  const number = (value: bigint) => (value === RLIM_INFINITY ? UNLIMITED : Number(value));
-  const entries = RLIMIT_NAMES.map((name) => {
-    const { soft, hard } = getRlimit(RLIMIT_NUMBERS[name]);
-    return [name, { soft: number(soft), hard: number(hard) }] as const;
-  });
   return {
-    current: Object.fromEntries(entries) as Record<RlimitName, { soft: number; hard: number }>,
+    current: parseProcLimits(readFileSync("/proc/self/limits", "latin1")),
     // The kernel wants the capability in the first user namespace (setrlimit(2)).
     maySetAny: ((effective >> CAP_SYS_RESOURCE) & 1n) === 1n && inInitialUserNamespace(),
     nrOpen: Number(readFileSync("/proc/sys/fs/nr_open", "latin1")),

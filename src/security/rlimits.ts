@@ -79,3 +79,36 @@ function malformed(text: string): TsrunError {
     hint: `Write NAME=SOFT[:HARD] with whole numbers, -1 for no limit; names are ${names}.`,
   });
 }
+
+/** The words of /proc/PID/limits, proc_pid_limits(5). */
+const PROC_LABELS: Readonly<Record<RlimitName, string>> = {
+  RLIMIT_CPU: "Max cpu time",
+  RLIMIT_FSIZE: "Max file size",
+  RLIMIT_DATA: "Max data size",
+  RLIMIT_STACK: "Max stack size",
+  RLIMIT_CORE: "Max core file size",
+  RLIMIT_RSS: "Max resident set",
+  RLIMIT_NPROC: "Max processes",
+  RLIMIT_NOFILE: "Max open files",
+  RLIMIT_MEMLOCK: "Max locked memory",
+  RLIMIT_AS: "Max address space",
+  RLIMIT_LOCKS: "Max file locks",
+  RLIMIT_SIGPENDING: "Max pending signals",
+  RLIMIT_MSGQUEUE: "Max msgqueue size",
+  RLIMIT_NICE: "Max nice priority",
+  RLIMIT_RTPRIO: "Max realtime priority",
+  RLIMIT_RTTIME: "Max realtime timeout",
+};
+
+/** /proc/PID/limits as numbers; -1 is no limit. Throws SYSTEM if a limit is missing from it. */
+export function parseProcLimits(
+  text: string,
+): Record<RlimitName, { readonly soft: number; readonly hard: number }> {
+  const value = (word: string | undefined) => (word === "unlimited" ? UNLIMITED : Number(word));
+  const entries = RLIMIT_NAMES.map((name) => {
+    const line = new RegExp(`^${PROC_LABELS[name]} +(\\S+) +(\\S+)`, "m").exec(text);
+    if (!line) throw new TsrunError("SYSTEM", `/proc/self/limits does not tell "${name}"`);
+    return [name, { soft: value(line[1]), hard: value(line[2]) }] as const;
+  });
+  return Object.fromEntries(entries) as Record<RlimitName, { soft: number; hard: number }>;
+}
