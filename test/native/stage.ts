@@ -42,8 +42,11 @@ export const CLONE = {
 /** Everything that clone3 makes for an ordinary container. */
 export const FULL = CLONE.newns | CLONE.newuts | CLONE.newipc | CLONE.newpid | CLONE.newnet;
 
+/** Test files run at the same time: one of them builds, the others wait for it. */
 export function buildStage(): void {
-  execFileSync("make", ["-s", "-C", NATIVE, "all"], { stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("flock", [NATIVE, "make", "-s", "-C", NATIVE, "all"], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
 }
 
 export function planned(phase: Phase, op: Op, more: Partial<PlannedOp> = {}): PlannedOp {
