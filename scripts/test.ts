@@ -3,7 +3,7 @@
  * the named suites, or the named files. The last line is "N passed, N failed, N skipped".
  *
  * A test file that looks at the whole host says `// @alone` and runs when no other does. In the VM
- * run test/vm, all of test/kernel but what says `// @no-vm`, and of test/e2e what says `// @vm`.
+ * run test/vm, all of test/native and test/kernel but what says `// @no-vm`, and of test/e2e what says `// @vm`.
  */
 import { globSync, readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
@@ -44,14 +44,16 @@ const SUITES: Readonly<Record<string, Suite>> = {
         report,
       ),
   },
+  /** The launcher, driven as TypeScript drives it. */
+  stage: suiteOfFiles("test/native/**/*.test.ts", { needsRoot: true }),
   kernel: suiteOfFiles("test/kernel/**/*.test.ts", { needsRoot: true }),
   e2e: suiteOfFiles("test/e2e/**/*.test.ts", { needsRoot: true }),
-  conformance: suiteOfFiles("test/conformance/**/*.test.ts", { needsRoot: true }),
   vm: { needsRoot: true, files: vmFiles, run: runFilesInVm },
 };
 
 /** Suites that run beside each other; those of one lane follow each other. */
-const LANES = [["check", "unit", "native", "kernel", "e2e", "conformance"], ["vm"]];
+const LANES = [["check", "unit", "native", "stage", "kernel", "e2e"], ["vm"]];
+
 const startedAt = performance.now();
 // With it every Node that a test starts would read all certificates first: 50 ms.
 delete process.env["NODE_EXTRA_CA_CERTS"];
@@ -98,8 +100,17 @@ function filesOf(name: string, wanted: readonly string[]): string[] {
   return wanted.length === 0 ? all : all.filter((file) => wanted.includes(file));
 }
 
+/** A test that no suite runs would be green for ever. */
+function assertEveryFileHasASuite(): void {
+  const covered = new Set(Object.keys(SUITES).flatMap((name) => filesOf(name, [])));
+  const all = globSync("{test,src,examples,bench}/**/*.test.ts", { cwd: PROJECT });
+  const forgotten = all.filter((file) => !covered.has(file));
+  if (forgotten.length > 0) throw new Error(`no suite runs ${forgotten.join(", ")}`);
+}
+
 /** Packages, the build, the roots and the VM's kernel: what several suites share. */
 async function prepare(): Promise<void> {
+  assertEveryFileHasASuite();
   const chosenFiles = [...suites].flatMap((name) => filesOf(name, files));
   const below = (...folders: string[]) =>
     chosenFiles.every((file) => folders.some((folder) => file.startsWith(`test/${folder}/`)));
@@ -107,7 +118,7 @@ async function prepare(): Promise<void> {
   const everything = suites.size === Object.keys(SUITES).length;
   if (everything || process.env["CI"] !== undefined) installMissing(TEST_PACKAGES, say);
   // Kernel tests run the sources as they are, over the native launcher.
-  const argv: Command["argv"] = below("unit", "kernel", "vm")
+  const argv: Command["argv"] = below("unit", "native", "kernel", "vm")
     ? ["make", "-s", "-C", "native"]
     : [process.execPath, "scripts/build.ts"];
   const build = await runCommand({ name: "build", argv });
@@ -190,7 +201,7 @@ function vmFiles(): string[] {
   const all = (pattern: string) => globSync(pattern, { cwd: PROJECT }).sort();
   return [
     ...all("test/vm/**/*.test.ts"),
-    ...all("test/kernel/**/*.test.ts").filter((file) => !says(file, "no-vm")),
+    ...all("test/{native,kernel}/**/*.test.ts").filter((file) => !says(file, "no-vm")),
     ...all("test/e2e/**/*.test.ts").filter((file) => says(file, "vm")),
   ];
 }
