@@ -26,12 +26,12 @@ import { viewContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
 import { execCgroup } from "./exec-cgroup.ts";
+import { exitOfAttachment } from "./exit.ts";
 import { checkLifecycle } from "./lifecycle.ts";
 import { runOf } from "./pause.ts";
 import { containerSecurity, filterCache, readUser } from "./prepare.ts";
 import type { ContainerConfig, ContainerView } from "./records.ts";
 import { resolveContainer } from "./resolve.ts";
-import { exitOfAttachment } from "./run.ts";
 import { openProcess } from "./store/process-identity.ts";
 
 export interface ExecRequest {

@@ -19,7 +19,8 @@ const KILLED_END_MS = 10_000;
 
 /** Waits for the supervisor to end by itself, and kills one that does not. */
 export async function settleSupervisor(supervisor: ProcessIdentity | undefined): Promise<void> {
-  if (!supervisor) return;
+  // The supervisor itself has become this command (exit-command.ts): its work is done.
+  if (!supervisor || supervisor.pid === process.pid) return;
   const pidfd = openProcess(supervisor);
   if (pidfd === undefined) return;
   try {

@@ -1,4 +1,3 @@
-import type { ExitStatus } from "../runtime/index.ts";
 import type { AttachEnd, AttachStream } from "./attach/index.ts";
 import { isGone, viewIfThere } from "./container.ts";
 import { createLocked } from "./create.ts";
@@ -69,9 +68,4 @@ async function removeEnded(engine: Engine, id: ContainerId, end: AttachEnd): Pro
 async function isAlive(engine: Engine, id: ContainerId): Promise<boolean> {
   const status = (await viewIfThere(engine, id))?.status;
   return status === "running" || status === "paused" || status === "starting";
-}
-
-/** What an attachment's end says of the container's; undefined if it says nothing. */
-export function exitOfAttachment(end: AttachEnd): ExitStatus | undefined {
-  return end.kind === "exited" || end.kind === "killed" ? end : undefined;
 }

@@ -43,6 +43,11 @@ export interface AttachRequest {
 export interface StartOptions {
   /** Be connected before the container's first instruction: no byte is lost. */
   readonly attach?: AttachRequest;
+  /**
+   * Nobody will ask for its log or attach to it later: neither is kept. Only with `attach` and for a
+   * container that is removed at its end.
+   */
+  readonly throwaway?: boolean;
   /** Ends a start that is under way, with ABORTED; a container that has been started runs on. */
   readonly signal?: AbortSignal;
 }
@@ -77,14 +82,20 @@ export async function startContainer(
 export async function startLocked(
   engine: Engine,
   config: ContainerConfig,
-  { attach, signal, hasRun }: StartOptions & { readonly hasRun: boolean },
+  { attach, signal, throwaway, hasRun }: StartOptions & { readonly hasRun: boolean },
 ): Promise<StartedContainer> {
   if (signal?.aborted) throw startAborted(config, signal.reason);
   await using undo = new UndoStack();
   const prepared = await prepareRun(engine, config, attach);
   undo.defer(() => closePrepared(prepared.prepared));
   acquire(engine, config, { hasRun, cgroup: prepared.cgroup, undo });
-  const started = await launchHeld(engine, config, { prepared, attach, signal, undo });
+  const started = await launchHeld(engine, config, {
+    prepared,
+    attach,
+    signal,
+    undo,
+    throwaway: throwaway ?? false,
+  });
   undo.keep();
   closePrepared(prepared.prepared);
   if (hasRun) forgetPreviousExit(engine, config.id);
@@ -120,14 +131,15 @@ interface LaunchContext {
   readonly attach: AttachRequest | undefined;
   readonly signal: AbortSignal | undefined;
   readonly undo: UndoStack;
+  readonly throwaway: boolean;
 }
 
 async function launchHeld(
   engine: Engine,
   config: ContainerConfig,
-  { prepared, attach, signal, undo }: LaunchContext,
+  { prepared, attach, signal, undo, throwaway }: LaunchContext,
 ): Promise<StartedContainer> {
-  const relay = planRelay(engine, config, { attach, cgroup: prepared.cgroup });
+  const relay = planRelay(engine, config, { attach, throwaway, cgroup: prepared.cgroup });
   const plan = prepared.plan(relay, plannedFault());
   const { inherit } = prepared.prepared;
   const { launched, attachment } = launchAttached(config, plan, {
@@ -238,29 +250,37 @@ async function abandon(launched: Launch, attachment: AttachStream | undefined): 
 export function planRelay(
   engine: Engine,
   config: ContainerConfig,
-  { attach, cgroup }: { readonly attach: AttachRequest | undefined; readonly cgroup: string },
+  {
+    attach,
+    cgroup,
+    throwaway = false,
+  }: {
+    readonly attach: AttachRequest | undefined;
+    readonly cgroup: string;
+    readonly throwaway?: boolean;
+  },
 ): RelayPlan {
   const { request, id } = config;
   const paths = containerPaths(engine, id);
-  const exitCommand = request.remove && !attach ? cleanupCommand(engine, id) : undefined;
+  const exitCommand = request.remove ? cleanupCommand(engine, id) : undefined;
   return {
     tty: request.tty ?? false,
     rows: attach?.rows ?? 0,
     cols: attach?.cols ?? 0,
     stdin: stdinMode(config, attach),
     firstClient: attach !== undefined,
-    log: {
-      path: paths.log,
-      maxSizeBytes: request.log?.maxSizeBytes ?? 0,
-      maxFiles: request.log?.maxFiles ?? 0,
-    },
-    socket: paths.attachSocket,
+    ...(throwaway ? {} : { log: logPlan(config, paths.log), socket: paths.attachSocket }),
     exitRecordPath: paths.exit,
     journal: { path: journalPath(engine), head: journalHead(config) },
     memoryEventsPath: `${cgroup}/memory.events`,
     ...(exitCommand ? { exitCommand } : {}),
     exitDrainMs: EXIT_DRAIN_MS,
   };
+}
+
+function logPlan({ request }: ContainerConfig, path: string): NonNullable<RelayPlan["log"]> {
+  const { maxSizeBytes = 0, maxFiles = 0 } = request.log ?? {};
+  return { path, maxSizeBytes, maxFiles };
 }
 
 /** Processes outside the container's pid namespace may hold its pipes open for ever. */

@@ -1,0 +1,224 @@
+/**
+ * A container as an object: the engine's functions with the container filled in.
+ */
+import { type ExitStatus, exitStatusCode } from "../../runtime/index.ts";
+import type { AttachStream } from "../attach/index.ts";
+import { attachContainer } from "../attach-container.ts";
+import { containerLogs, type LogOptions } from "../container-logs.ts";
+import { createContainer } from "../create.ts";
+import type { Engine } from "../engine.ts";
+import { type ExecRequest, type ExecSession, execInContainer } from "../exec.ts";
+import { killContainer } from "../kill.ts";
+import { inspectContainer, type ListOptions, listContainers } from "../list.ts";
+import { pauseContainer, resumeContainer } from "../pause.ts";
+import type { ContainerId, ContainerView } from "../records.ts";
+import { removeContainer } from "../remove.ts";
+import { renameContainer } from "../rename.ts";
+import type { ContainerRequest, LimitsRequest } from "../request.ts";
+import { resolveContainer } from "../resolve.ts";
+import { restartContainer } from "../restart.ts";
+import { type AttachRequest, startContainer } from "../start.ts";
+import { type ContainerStats, containerStats } from "../stats.ts";
+import { stopContainer } from "../stop.ts";
+import { containerTop, type ProcessRow } from "../top.ts";
+import { updateContainer } from "../update.ts";
+import { type WaitOptions, waitContainer } from "../wait.ts";
+import { engineFor, type StoreOptions } from "./options.ts";
+import { giveInput, type InputChoice, type OutputChoice, takeOutput } from "./output.ts";
+
+/** How a container ended. */
+export interface ExitResult {
+  /** As a shell counts it: the exit code, or 128 and the signal's number. */
+  readonly status: number;
+  readonly exit: ExitStatus;
+}
+
+export interface LogLine {
+  readonly time: Date;
+  /** RFC 3339 with nanoseconds. */
+  readonly timestamp: string;
+  readonly stream: "stdout" | "stderr";
+  /** UTF-8, without the newline. */
+  readonly text: string;
+  /** The line goes on in the stream's next record. */
+  readonly partial: boolean;
+}
+
+export interface ExecCommandOptions extends Omit<ExecRequest, "args" | "detach" | "interactive"> {
+  readonly input?: InputChoice;
+  readonly stdout?: OutputChoice;
+  readonly stderr?: OutputChoice;
+  /** Kills the command; the container goes on. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ExecResult extends ExitResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly bytes: { readonly stdout: Buffer; readonly stderr: Buffer };
+}
+
+export class Container implements AsyncDisposable {
+  readonly id: ContainerId;
+  readonly #engine: Engine;
+
+  /** `create` and `open` make these. */
+  constructor(engine: Engine, id: ContainerId) {
+    this.#engine = engine;
+    this.id = id;
+  }
+
+  /** Starts it in the background: it outlives this program. */
+  async start(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await startContainer(this.#engine, this.id, options);
+  }
+
+  /** Starts it with its stdio as streams, connected before its first instruction. */
+  async startAttached(
+    attach: AttachRequest = { stdin: true },
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<AttachStream> {
+    const { attachment } = await startContainer(this.#engine, this.id, { ...options, attach });
+    return attachment as AttachStream;
+  }
+
+  /** Joins those who see its output from now on. */
+  attach(): Promise<AttachStream> {
+    return attachContainer(this.#engine, this.id);
+  }
+
+  /** Runs a command in it to its end. A command that fails is a result, not an error. */
+  async exec(args: readonly string[], options: ExecCommandOptions = {}): Promise<ExecResult> {
+    const { input, stdout = "capture", stderr = "capture", signal, ...request } = options;
+    const session = await execInContainer(
+      this.#engine,
+      this.id,
+      { ...request, args, interactive: input !== undefined },
+      { stdio: "pipe", ...(signal ? { signal } : {}) },
+    );
+    if (input !== undefined && session.stdin) {
+      const { stdin } = session;
+      giveInput(stdin, input).catch(() => stdin.end());
+    }
+    const [exit, out, err] = await Promise.all([
+      session.exit,
+      session.stdout ? takeOutput(session.stdout, stdout, process.stdout) : Buffer.alloc(0),
+      session.stderr ? takeOutput(session.stderr, stderr, process.stderr) : Buffer.alloc(0),
+    ]);
+    return {
+      status: exitStatusCode(exit),
+      exit,
+      stdout: out.toString(),
+      stderr: err.toString(),
+      bytes: { stdout: out, stderr: err },
+    };
+  }
+
+  /** Starts a command in it and leaves its streams to the caller. */
+  spawn(
+    args: readonly string[],
+    { signal, ...request }: Omit<ExecRequest, "args"> & { readonly signal?: AbortSignal } = {},
+  ): Promise<ExecSession> {
+    const options = { stdio: "pipe", ...(signal ? { signal } : {}) } as const;
+    return execInContainer(this.#engine, this.id, { ...request, args }, options);
+  }
+
+  /** What it wrote, oldest first; with `follow` until it ends. */
+  async *logs(options: LogOptions = {}): AsyncGenerator<LogLine, void, void> {
+    for await (const record of containerLogs(this.#engine, this.id, options)) {
+      const { time, timestamp, stream, text, partial } = record;
+      yield {
+        time: new Date(Number(time / 1_000_000n)),
+        timestamp,
+        stream,
+        text: text.toString(),
+        partial,
+      };
+    }
+  }
+
+  /** Waits, asleep, until it has ended. */
+  async wait(options: WaitOptions = {}): Promise<ExitResult> {
+    const exit = await waitContainer(this.#engine, this.id, options);
+    return { status: exitStatusCode(exit), exit };
+  }
+
+  stats(): Promise<ContainerStats> {
+    return containerStats(this.#engine, this.id);
+  }
+
+  top(): Promise<ProcessRow[]> {
+    return containerTop(this.#engine, this.id);
+  }
+
+  inspect(): Promise<ContainerView> {
+    return inspectContainer(this.#engine, this.id);
+  }
+
+  /** The stop signal, and SIGKILL to everything in it after the timeout. */
+  async stop(
+    options: { readonly timeoutSeconds?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
+    await stopContainer(this.#engine, this.id, options);
+  }
+
+  /** A signal by name or number; SIGKILL without one. */
+  async kill(
+    signal: string | number = "SIGKILL",
+    options: { readonly all?: boolean } = {},
+  ): Promise<void> {
+    await killContainer(this.#engine, this.id, { ...options, signal });
+  }
+
+  async pause(): Promise<void> {
+    await pauseContainer(this.#engine, this.id);
+  }
+
+  async resume(): Promise<void> {
+    await resumeContainer(this.#engine, this.id);
+  }
+
+  async restart(options: { readonly timeoutSeconds?: number } = {}): Promise<void> {
+    await restartContainer(this.#engine, this.id, options);
+  }
+
+  async rename(name: string): Promise<void> {
+    await renameContainer(this.#engine, this.id, name);
+  }
+
+  /** New limits at once, and for every later start. */
+  async update(limits: LimitsRequest): Promise<void> {
+    await updateContainer(this.#engine, this.id, limits);
+  }
+
+  /** Its writable layer and its logs go with it. With `force` it is killed first. */
+  async remove(options: { readonly force?: boolean } = {}): Promise<void> {
+    await removeContainer(this.#engine, this.id, options);
+  }
+
+  /** `await using container = await create(…)`: killed and removed at the end of the block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await removeContainer(this.#engine, this.id, { force: true, ignoreMissing: true });
+  }
+}
+
+export type CreateOptions = ContainerRequest & StoreOptions;
+
+/** A new container, not started yet. */
+export async function create(options: CreateOptions): Promise<Container> {
+  const { root: _root, runRoot: _runRoot, onWarning: _onWarning, ...request } = options;
+  const engine = engineFor(options);
+  const { id } = await createContainer(engine, request);
+  return new Container(engine, id);
+}
+
+/** A container that is there already, by its name, its id or the beginning of it. Throws NOT_FOUND. */
+export function open(ref: string, options: StoreOptions = {}): Container {
+  const engine = engineFor(options);
+  return new Container(engine, resolveContainer(engine, ref));
+}
+
+/** The containers, newest first. */
+export function list(options: ListOptions & StoreOptions = {}): Promise<ContainerView[]> {
+  return listContainers(engineFor(options), options);
+}

@@ -1,0 +1,50 @@
+import type { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+
+/** What happens to an output: kept and returned, written to a stream, to our own, or dropped. */
+export type OutputChoice = "capture" | "inherit" | "ignore" | Writable;
+
+/** What goes in: nothing, these bytes, or what a stream gives until its end. */
+export type InputChoice = string | Uint8Array | Readable;
+
+/** The bytes of a captured output; empty for one that went elsewhere. */
+export async function takeOutput(
+  stream: Readable,
+  choice: OutputChoice,
+  own: Writable,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  if (choice === "capture") {
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+  } else if (choice === "ignore") {
+    stream.resume();
+  } else {
+    await pipeline(stream, choice === "inherit" ? own : choice, { end: choice !== "inherit" });
+  }
+  return Buffer.concat(chunks);
+}
+
+/** A container that ends without reading everything is no error. */
+export async function giveInput(stdin: Writable, input: InputChoice): Promise<void> {
+  if (typeof input === "string" || input instanceof Uint8Array) {
+    stdin.end(input);
+    return;
+  }
+  for await (const chunk of input) {
+    if (!stdin.writable) return;
+    if (!stdin.write(chunk)) await drained(stdin);
+  }
+  stdin.end();
+}
+
+function drained(stdin: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stdin.off("drain", done);
+      stdin.off("close", done);
+      resolve();
+    };
+    stdin.on("drain", done);
+    stdin.on("close", done);
+  });
+}

@@ -1,0 +1,42 @@
+/**
+ * tsrun as a library: `import { run, create } from "tsrun"`. One engine is behind it and the command
+ * line, so a container made here is listed by `tsrun ps`, and the other way round.
+ */
+export { ERROR_CODES, type ErrorCode, TsrunError } from "./base/errors.ts";
+export {
+  type AttachRequest,
+  type AttachStream,
+  type ContainerRequest,
+  type ContainerStats,
+  type ContainerStatus,
+  type ContainerView,
+  cpuPercent,
+  type DeviceRequest,
+  type EngineEvent,
+  type ExecSession,
+  type LimitsRequest,
+  type LogOptions,
+  type MountRequest,
+  type NamespacesRequest,
+  type ProcessRow,
+  type SecurityRequest,
+} from "./engine/index.ts";
+export {
+  Container,
+  type CreateOptions,
+  create,
+  type ExecCommandOptions,
+  type ExecResult,
+  type ExitResult,
+  events,
+  type InputChoice,
+  type LogLine,
+  list,
+  type OutputChoice,
+  open,
+  type RunOptions,
+  type RunResult,
+  run,
+  type StoreOptions,
+} from "./engine/library/index.ts";
+export type { ExitStatus } from "./runtime/index.ts";
