@@ -2,9 +2,9 @@
  * A directory as a tar stream: the same directory gives the same bytes, so that it gives the same
  * layer. Names in byte order, hard links found by inode, attributes and nanoseconds as PAX records.
  */
+import { once } from "node:events";
 import { closeSync, constants, createReadStream, readdirSync, readlinkSync } from "node:fs";
-import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import type { Readable, Writable } from "node:stream";
 import type { Pack } from "tar-stream";
 import { getXattr, listXattrs, openInRoot, openRoot, type Statx, statx } from "../ffi/index.ts";
 import { fromBytes, packBytes, type TarHeader } from "./tar-bytes.ts";
@@ -13,14 +13,15 @@ const { O_NOFOLLOW, O_RDONLY } = constants;
 const O_PATH = 0o10000000;
 const S_IFMT = 0o170000;
 
-const TYPES: Readonly<Record<number, string>> = {
-  16807: "file",
-  9604: "directory",
-  21609: "symlink",
-  4802: "character-device",
-  14406: "block-device",
-  2401: "fifo",
-};
+/** st_mode's file types. A Map: the formatter rewrites octal property names, and wrongly. */
+const TYPES: ReadonlyMap<number, string> = new Map([
+  [0o100000, "file"],
+  [0o040000, "directory"],
+  [0o120000, "symlink"],
+  [0o020000, "character-device"],
+  [0o060000, "block-device"],
+  [0o010000, "fifo"],
+]);
 
 /** The stream fails with Node's error of the first file that cannot be read. Sockets are left out. */
 export function packDirectory(path: string): Readable {
@@ -56,7 +57,7 @@ class Packing {
     const fd = openInRoot(this.#root, bytes, { flags: O_PATH | O_NOFOLLOW });
     try {
       const stat = statx(fd, "");
-      const type = TYPES[stat.mode & S_IFMT];
+      const type = TYPES.get(stat.mode & S_IFMT);
       if (type === undefined) return;
       await this.#addEntry(path, type, stat, fd);
       if (type !== "directory") return;
@@ -82,20 +83,31 @@ class Packing {
     else await this.#write(header);
   }
 
-  #write(header: TarHeader): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#pack.entry(header as Parameters<Pack["entry"]>[0], (error?: Error | null) =>
-        error ? reject(error) : resolve(),
-      );
-    });
+  async #write(header: TarHeader): Promise<void> {
+    const { entry, packed } = this.#begin(header);
+    entry.end();
+    await packed;
+  }
+
+  #begin(header: TarHeader): { readonly entry: Writable; readonly packed: Promise<void> } {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const entry = this.#pack.entry(
+      header as Parameters<Pack["entry"]>[0],
+      (error?: Error | null) => (error ? reject(error) : resolve()),
+    );
+    return { entry: entry as unknown as Writable, packed: promise };
   }
 
   async #writeFile(header: TarHeader, path: string): Promise<void> {
     const flags = O_RDONLY | O_NOFOLLOW;
     const fd = openInRoot(this.#root, Buffer.from(path, "latin1"), { flags });
-    const entry = this.#pack.entry(header as Parameters<Pack["entry"]>[0]);
+    const { entry, packed } = this.#begin(header);
     const end = Math.max(0, (header.size ?? 0) - 1); // a file that grows meanwhile is cut
-    await pipeline(createReadStream("", { fd, end }), entry as unknown as NodeJS.WritableStream);
+    for await (const chunk of createReadStream("", { fd, end })) {
+      if (!entry.write(chunk)) await once(entry, "drain");
+    }
+    entry.end();
+    await packed;
   }
 }
 

@@ -6,24 +6,24 @@ import { OVERLAY_FEATURES, type OverlayFacts, type OverlayFeature } from "./plan
  * d_type), by statfs(2)'s type, linux/magic.h. What is not listed is tried, and the mount's own error
  * tells.
  */
-const UNFIT_FILE_SYSTEMS: Readonly<Record<number, string>> = {
-  2035054128: "an overlay",
-  26985: "nfs",
-  1702057286: "fuse",
-  16914839: "9p",
-  4283649346: "cifs",
-  4266872130: "smb",
-  19780: "vfat",
-  538032816: "exfat",
-  1936814952: "squashfs",
-  3774210530: "erofs",
-};
+const UNFIT_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0x794c_7630, "an overlay"],
+  [0x6969, "nfs"],
+  [0x6573_5546, "fuse"],
+  [0x0102_1997, "9p"],
+  [0xff53_4d42, "cifs"],
+  [0xfe53_4d42, "smb"],
+  [0x4d44, "vfat"],
+  [0x2011_bab0, "exfat"],
+  [0x7371_7368, "squashfs"],
+  [0xe0f5_e1e2, "erofs"],
+]);
 
 /** What planning an overlay needs to know about the directory that holds (or will hold) its upper. */
 export function probeOverlay(directory: string): OverlayFacts {
   features ??= readFeatures();
   return {
-    unfitFileSystem: UNFIT_FILE_SYSTEMS[statfsSync(directory).type],
+    unfitFileSystem: UNFIT_FILE_SYSTEMS.get(statfsSync(directory).type),
     features,
   };
 }
