@@ -14,6 +14,14 @@ struct progress {
 	enum { PROGRESS_OPS = 0, PROGRESS_FAILED, PROGRESS_EXEC } state;
 	uint32_t op;            /* the op at work; REPORT_NO_OP before the first */
 	int32_t error;          /* -errno, with PROGRESS_FAILED */
+	/* What a proxy leaves to the stage, which waits for it to end. */
+	struct {
+		bool done;
+		uint32_t op;    /* as in a failure */
+		int32_t error;
+		pid_t child;
+		int pidfd, sync; /* in the descriptor table that the two share */
+	} proxy;
 };
 
 /* What the child starts with. Descriptors are -1 where there is nothing to do. */

@@ -25,6 +25,7 @@ struct launch {
 	int child_stdio[3];
 	int sync;                       /* the stage's end of the socket to the child */
 	int pidfd;
+	pid_t self;                     /* the stage's pid */
 	int mounts;                     /* the child's mount namespace, PLAN_HOLD_MOUNTS */
 	bool relaying;
 	bool held;                      /* at OP_HOLD */
@@ -54,14 +55,14 @@ static void inject_fault(const struct launch *launch)
 {
 	uint32_t pid = launch->plan->header->fault_pid;
 
-	kill(pid ? (pid_t)pid : getpid(), SIGKILL);
+	kill(pid ? (pid_t)pid : launch->self, SIGKILL);
 }
 
-static struct failure run_phase(struct launch *launch, enum plan_phase phase)
+static struct failure run_ops(struct launch *launch, uint32_t from, uint32_t to)
 {
 	const struct plan *plan = launch->plan;
 
-	for (uint32_t i = plan->phase_start[phase]; i < plan->phase_start[phase + 1]; i++) {
+	for (uint32_t i = from; i < to; i++) {
 		const struct plan_op *op = &plan->ops[i];
 		int done;
 
@@ -79,6 +80,11 @@ static struct failure run_phase(struct launch *launch, enum plan_phase phase)
 		i += op->skip_failed;
 	}
 	return success;
+}
+
+static struct failure run_phase(struct launch *launch, enum plan_phase phase)
+{
+	return run_ops(launch, launch->plan->phase_start[phase], launch->plan->phase_start[phase + 1]);
 }
 
 /*
@@ -169,22 +175,41 @@ static int prepare(struct launch *launch)
 	return error < 0 ? error : make_stdio(launch);
 }
 
+/* The host op at which a proxy takes over, or the end of the host ops. */
+static uint32_t proxy_start(const struct plan *plan)
+{
+	uint32_t op = plan->phase_start[PHASE_HOST];
+
+	while (op < plan->phase_start[PHASE_HOST + 1] && plan->ops[op].kind != OP_PROXY)
+		op++;
+	return op;
+}
+
+static bool by_proxy(const struct plan *plan)
+{
+	return proxy_start(plan) != plan->phase_start[PHASE_HOST + 1];
+}
+
 /* Whether the stage has something to do to the child before it begins (or is gone again). */
 static bool child_waits(const struct plan *plan)
 {
 	return plan->phase_start[PHASE_PARENT] != plan->phase_start[PHASE_CHILD] ||
-	       plan->header->flags & (PLAN_HOLD_MOUNTS | PLAN_RELAY);
+	       plan->header->flags & (PLAN_HOLD_MOUNTS | PLAN_RELAY) || by_proxy(plan);
 }
 
-/* 0 in the stage, -errno if there is no child; the child does not return. */
+/*
+ * 0 in the caller, -errno if there is no child; the child does not return. A proxy makes a child of
+ * the stage's, which gets the proxy's own exit signal (clone(2), CLONE_PARENT).
+ */
 static int clone_child(struct launch *launch, mode_t umask)
 {
 	const struct plan *plan = launch->plan;
 	const struct plan_header *header = plan->header;
+	const bool proxy = by_proxy(plan);
 	struct clone_args args = {
-		.flags = header->clone_flags | CLONE_PIDFD,
+		.flags = header->clone_flags | CLONE_PIDFD | (proxy ? CLONE_PARENT : 0),
 		.pidfd = (uintptr_t)&launch->pidfd,
-		.exit_signal = SIGCHLD,
+		.exit_signal = proxy ? 0 : SIGCHLD,
 	};
 	int ends[2];
 	long pid;
@@ -224,6 +249,51 @@ static int clone_child(struct launch *launch, mode_t umask)
 	launch->sync = ends[0];
 	launch->context->child = (pid_t)pid;
 	return 0;
+}
+
+static _Noreturn void run_proxy(struct launch *launch, mode_t umask)
+{
+	const struct plan *plan = launch->plan;
+	volatile struct progress *progress = launch->progress;
+	struct failure failure = run_ops(launch, proxy_start(plan) + 1, plan->phase_start[PHASE_HOST + 1]);
+
+	if (!failure.error)
+		failure.error = clone_child(launch, umask);
+	progress->proxy.op = failure.op;
+	progress->proxy.error = failure.error;
+	progress->proxy.child = launch->context->child;
+	progress->proxy.pidfd = launch->pidfd;
+	progress->proxy.sync = launch->sync;
+	progress->proxy.done = true;
+	for (;;)
+		_exit(0);
+}
+
+/*
+ * A process joins a user namespace for good: one that did would have no more rights over what the
+ * stage has to look after. The two share their descriptors, so the child's pidfd comes to the stage;
+ * and not their memory, for setns(2) wants a process of its own for a time namespace.
+ */
+static struct failure clone_by_proxy(struct launch *launch, mode_t umask)
+{
+	const volatile struct progress *progress = launch->progress;
+	struct clone_args args = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
+	long proxy = sys_clone3(&args);
+	int waited;
+
+	if (proxy < 0)
+		return failed(proxy_start(launch->plan), (int)proxy);
+	if (proxy == 0)
+		run_proxy(launch, umask);
+	do
+		waited = waitid(P_PID, (id_t)proxy, &(siginfo_t){ 0 }, WEXITED);
+	while (waited < 0 && errno == EINTR);
+	if (!progress->proxy.done)
+		return failed(proxy_start(launch->plan), -EOWNERDEAD);
+	launch->context->child = progress->proxy.child;
+	launch->pidfd = progress->proxy.pidfd;
+	launch->sync = progress->proxy.sync;
+	return failed(progress->proxy.op, progress->proxy.error);
 }
 
 /*
@@ -407,17 +477,22 @@ static int undo(struct launch *launch, struct failure failure)
 
 static struct failure start(struct launch *launch, mode_t umask)
 {
-	struct failure failure = run_phase(launch, PHASE_HOST);
+	const struct plan *plan = launch->plan;
+	struct failure failure = run_ops(launch, plan->phase_start[PHASE_HOST], proxy_start(plan));
 	int error;
 
 	if (failure.error)
 		return failure;
 	mark(launch, MARK_HOST);
 	error = prepare(launch);
-	if (error == 0)
-		error = clone_child(launch, umask);
 	if (error < 0)
 		return failed(REPORT_NO_OP, error);
+	if (by_proxy(plan))
+		failure = clone_by_proxy(launch, umask);
+	else
+		failure.error = clone_child(launch, umask);
+	if (failure.error)
+		return failure;
 	mark(launch, MARK_CLONED);
 	signals_handle(launch->plan->header->flags & PLAN_DAEMON);
 	error = hold_mounts(launch);
@@ -503,6 +578,7 @@ int launch(struct context *context, mode_t umask)
 		.stdio = { -1, -1, -1, -1 },
 		.child_stdio = { -1, -1, -1 },
 		.sync = -1, .pidfd = -1, .mounts = -1,
+		.self = getpid(),
 	};
 	struct failure failure = start(&launch, umask);
 

@@ -125,6 +125,7 @@ static const struct form forms[OP_KIND_END] = {
 	[OP_INIT] = { IN_CHILD },
 	[OP_EXEC] = { IN_CHILD, { 0 }, { 0 }, EXEC_LISTS },
 	[OP_FCHOWN] = { IN_CHILD, { STDIO, U32, U32 } },
+	[OP_PROXY] = { IN_HOST },
 };
 
 static bool slot_in_range(uint64_t number)
@@ -277,6 +278,7 @@ static int check_kind(const struct plan *plan, const struct plan_op *op)
 		       ((int64_t)op->num[1] != -1) ? 0 : -EINVAL;
 	case OP_OPEN_PTY:
 		return flags & PLAN_TTY ? 0 : -EINVAL;
+	case OP_PROXY:
 	case OP_HOLD:
 	case OP_INIT:
 	case OP_EXEC:
@@ -347,7 +349,8 @@ static int check_flow(const struct plan *plan, uint32_t *at)
 			return -EINVAL;
 	}
 	*at = REPORT_NO_OP;
-	if (seen[OP_EXEC] != 1 || seen[OP_HOLD] > 1 || seen[OP_INIT] > 1 || seen[OP_OPEN_PTY] > 1)
+	if (seen[OP_EXEC] != 1 || seen[OP_HOLD] > 1 || seen[OP_INIT] > 1 || seen[OP_OPEN_PTY] > 1 ||
+	    seen[OP_PROXY] > 1)
 		return -EINVAL;
 	if ((plan->header->flags & PLAN_TTY) && seen[OP_OPEN_PTY] != 1)
 		return -EINVAL;

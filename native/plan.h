@@ -110,6 +110,8 @@ enum op_kind {
 	OP_INIT = 52,           /* fork: the caller stays as a reaping, forwarding PID 1, the child goes on with the next op */
 	OP_EXEC = 53,           /* data: struct exec_lists; the candidates are tried in turn on ENOENT/ENOTDIR/EACCES */
 	OP_FCHOWN = 54,         /* n0 descriptor 0, 1 or 2, n1 uid, n2 gid */
+	OP_PROXY = 55,          /* fork: the host ops that follow and clone3 are the new process's, which ends then;
+	                         * what it joins, the stage does not. The child is the stage's (CLONE_PARENT) */
 	OP_KIND_END
 };
 

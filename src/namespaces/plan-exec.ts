@@ -2,9 +2,8 @@ import type { Slot, SlotAllocator } from "../plan/index.ts";
 import type { OciNamespaceType } from "../spec/index.ts";
 import type { NamespaceIds } from "./facts.ts";
 import { NAMESPACE_KINDS, NAMESPACE_TYPES } from "./kinds.ts";
-import { setns } from "./ops.ts";
+import { openReadOnly, setns } from "./ops.ts";
 import type { NamespacePlan } from "./plan.ts";
-import { planReturn } from "./plan-joins.ts";
 import { planBecomeRoot } from "./plan-user.ts";
 
 const ORIGIN = "linux.namespaces";
@@ -44,11 +43,18 @@ export function planExecJoin({
   };
 }
 
-/** A pid namespace counts for the children of the one who joins it: the stage goes in and back. */
+/**
+ * A pid namespace counts for the children of the one who joins it: the stage goes in, clones and
+ * goes back, which is a tenth of a proxy's cost and possible as long as tsrun's rights are kept.
+ */
 function planPidJoin(pidfd: Slot, slots: SlotAllocator): Pick<NamespacePlan, "host" | "parent"> {
-  const { open, leave } = planReturn("pid", slots);
-  const join = setns(pidfd, NAMESPACE_KINDS.pid.flag, { phase: "host", origin: ORIGIN });
-  return { host: [open, join], parent: [leave] };
+  const own = slots.take();
+  const { flag } = NAMESPACE_KINDS.pid;
+  const inHost = { phase: "host", origin: ORIGIN } as const;
+  return {
+    host: [openReadOnly("/proc/self/ns/pid", own, inHost), setns(pidfd, flag, inHost)],
+    parent: [setns(own, flag, { phase: "parent", origin: ORIGIN })],
+  };
 }
 
 function flagsOf(types: readonly OciNamespaceType[]): number {

@@ -10,8 +10,8 @@ import type { NamespaceRequest } from "./request.ts";
 export type TimeOffsets = NonNullable<OciLinux["timeOffsets"]>;
 
 /**
- * clone(2) cannot make a time namespace: the stage unshares one for its children, and sets its
- * clocks while nobody is in it, which is the only time they can be set.
+ * clone(2) cannot make a time namespace: the one who clones unshares it for its children before, and
+ * sets its clocks while nobody is in it, which is the only time they can be set.
  * Throws INVALID_SPEC for offsets without a new time namespace or out of range.
  */
 export function planNewTime(

@@ -12,9 +12,8 @@ import { type NamespaceRequests, parseNamespaces } from "./request.ts";
 export interface NamespacePlan {
   /** CLONE_NEW* for clone3. */
   readonly cloneFlags: number;
-  /** The host phase's last ops: after them the stage may be in namespaces that are not tsrun's. */
+  /** The host phase's last ops: a process that clones in the stage's place may begin with them. */
   readonly host: readonly PlannedOp[];
-  /** The parent phase's first ops: they undo that. */
   readonly parent: readonly PlannedOp[];
   /** The child's first ops. */
   readonly child: readonly PlannedOp[];
@@ -39,12 +38,12 @@ export function planNamespaces({
 }): NamespacePlan {
   const requests = parseNamespaces(namespaces, facts);
   const { user } = requests;
-  const maps = planIdMaps(user, { uidMappings, gidMappings }, facts.mayMapAnyId);
   const joins = planJoins(requests, slots);
+  const enter = [...planNewTime(requests.time, timeOffsets), ...joins.enter];
   return {
     cloneFlags: cloneFlags(requests),
-    host: [...joins.open, ...planNewTime(requests.time, timeOffsets), ...joins.enter],
-    parent: [...joins.leave, ...maps],
+    host: [...joins.open, ...planProxy(enter)],
+    parent: planIdMaps(user, { uidMappings, gidMappings }, facts.mayMapAnyId),
     child: [
       ...joins.child,
       ...(user.kind === "own" ? [] : planBecomeRoot(user.origin)),
@@ -53,6 +52,15 @@ export function planNamespaces({
       ...planNames(requests.uts, { hostname, domainname }),
     ],
   };
+}
+
+/**
+ * What has to be joined or unshared before the clone would stay with the stage, which lives as long
+ * as the container and works for tsrun: it leaves that to a process that only clones.
+ */
+function planProxy(enter: readonly PlannedOp[]): readonly PlannedOp[] {
+  if (enter.length === 0) return [];
+  return [{ op: { kind: "proxy" }, phase: "host", origin: "linux.namespaces" }, ...enter];
 }
 
 /** Not made by clone3: time (clone(2) has no flag for it) and cgroup (see `planNewCgroup`). */

@@ -63,6 +63,7 @@ const PHRASES: Phrases = {
   init: () => "stay as a reaping PID 1",
   exec: (op) => `execute "${op.lists.argv.join(" ")}"`,
   fchown: (op) => `give descriptor ${op.fd} to ${op.uid}:${op.gid}`,
+  proxy: () => "start the process that clones the container",
 };
 
 export function describeOp(op: Op): string {

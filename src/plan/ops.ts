@@ -199,7 +199,9 @@ export type Op =
   | { readonly kind: "closeRange"; readonly first: number }
   | { readonly kind: "init" }
   | { readonly kind: "exec"; readonly lists: ExecLists }
-  | { readonly kind: "fchown"; readonly fd: number; readonly uid: number; readonly gid: number };
+  | { readonly kind: "fchown"; readonly fd: number; readonly uid: number; readonly gid: number }
+  /** The host ops that follow, and clone3, happen in a process of their own. */
+  | { readonly kind: "proxy" };
 
 export type OpKind = Op["kind"];
 export type OpOf<K extends OpKind> = Extract<Op, { readonly kind: K }>;

@@ -83,4 +83,5 @@ export const WIRE: { readonly [K in OpKind]: WireForm<K> } = {
   init: { code: 52 },
   exec: { code: 53, data: "lists" },
   fchown: { code: 54, num: ["fd", "uid", "gid"] },
+  proxy: { code: 55 },
 };

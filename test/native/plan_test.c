@@ -220,6 +220,8 @@ static void slot_high(void) { add_op(OP_FCHDIR, PHASE_CHILD)->num[0] = SLOT_COUN
 static void slot_negative(void) { add_op(OP_FCHDIR, PHASE_CHILD)->num[0] = (uint64_t)-1; add_exec_op(); }
 static void number_wide(void) { add_op(OP_UNSHARE, PHASE_CHILD)->num[0] = 1ull << 32; add_exec_op(); }
 static void mode_wide(void) { add_op(OP_UMASK, PHASE_CHILD)->num[0] = 010000; add_exec_op(); }
+static void proxy_in_child(void) { add_op(OP_PROXY, PHASE_CHILD); add_exec_op(); }
+static void proxy_twice(void) { add_op(OP_PROXY, PHASE_HOST); add_op(OP_PROXY, PHASE_HOST); add_exec_op(); }
 static void stdio_3(void) { add_op(OP_FCHOWN, PHASE_CHILD)->num[0] = 3; add_exec_op(); }
 
 static void open_creates(void)
@@ -367,6 +369,7 @@ static const struct row {
 	BAD_OP(op_reserved, 0), BAD_OP(operand_extra, 0), BAD_OP(string_extra, 0),
 	BAD_OP(data_extra, 0), BAD_OP(string_out, 0), BAD_OP(string_missing, 0), BAD_OP(slot_high, 0),
 	BAD_OP(slot_negative, 0), BAD_OP(number_wide, 0), BAD_OP(mode_wide, 0), BAD_OP(stdio_3, 0),
+	BAD_OP(proxy_in_child, 0),
 	BAD_OP(open_creates, 0), BAD_OP(proc_climbs, 0), BAD_OP(mount_nowhere, 0),
 	BAD_OP(mount_twice, 0), BAD_OP(bind_relative, 0), BAD_OP(userns_slot_high, 0),
 	BAD_OP(listener_lost, 0), BAD_OP(filter_odd, 0), BAD_OP(filter_empty, 0),
@@ -376,7 +379,7 @@ static const struct row {
 	BAD_OP(exec_no_candidate, 0), BAD_OP(exec_lists_cut, 0), BIG(exec_counts_wrap, 0),
 	BAD_OP(exec_counts_lie, 0), BAD_OP(exec_tolerates, 0), BAD_OP(exec_string_out, 0),
 	BAD_OP(phases_unsorted, 1), BAD_OP(skip_leaves_phase, 0), BAD_OP(skip_over_exec, 0),
-	BAD(hold_twice), BAD_OP(pty_without_tty, 0),
+	BAD(hold_twice), BAD(proxy_twice), BAD_OP(pty_without_tty, 0),
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 

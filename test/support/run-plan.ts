@@ -6,7 +6,13 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NAMESPACE_KINDS } from "../../src/namespaces/index.ts";
-import { PHASES, type PlannedOp, SLOT_CWD, type Slot } from "../../src/plan/index.ts";
+import {
+  type LaunchPlan,
+  PHASES,
+  type PlannedOp,
+  SLOT_CWD,
+  type Slot,
+} from "../../src/plan/index.ts";
 import type { ExitStatus } from "../../src/runtime/exit-status.ts";
 import { type Launch, launch } from "../../src/runtime/launch.ts";
 
@@ -16,6 +22,7 @@ export interface PlanParts {
   readonly cgroupSlot?: Slot;
   /** Descriptors that become the first slots. */
   readonly inherit?: readonly number[];
+  readonly fault?: LaunchPlan["fault"];
 }
 
 export interface PlanResult {
@@ -74,9 +81,9 @@ export async function shell(parts: PlanParts, script: string): Promise<string> {
 }
 
 function launchPlan(
-  { ops = [], cloneFlags = 0, cgroupSlot = SLOT_CWD, inherit = [] }: PlanParts,
+  { ops = [], cloneFlags = 0, cgroupSlot = SLOT_CWD, inherit = [], fault }: PlanParts,
   argv: readonly string[],
-) {
+): LaunchPlan {
   const exec: PlannedOp = {
     op: {
       kind: "exec",
@@ -100,5 +107,6 @@ function launchPlan(
       holdMounts: (cloneFlags & NAMESPACE_KINDS.mount.flag) !== 0,
       timings: false,
     },
+    ...(fault ? { fault } : {}),
   };
 }

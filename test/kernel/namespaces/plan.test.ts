@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { closeSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { hasErrno } from "../../../src/base/errors.ts";
 import { pidfdOpen } from "../../../src/ffi/index.ts";
 import {
   NAMESPACE_KINDS,
@@ -46,6 +48,21 @@ function namespaceOf(pid: number | "self", type: OciNamespaceType): string {
 function differing(pid: number): readonly OciNamespaceType[] {
   const [own, theirs] = [readNamespaces("self"), readNamespaces(pid)];
   return NAMESPACE_TYPES.filter((type) => own[type] !== theirs[type]);
+}
+
+function pids(): readonly number[] {
+  return readdirSync("/proc").map(Number).filter(Number.isInteger);
+}
+
+/** Undefined for a process that is gone, or dead and waited for by nobody. */
+function pidNamespace(pid: number): string | undefined {
+  try {
+    const dead = /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+    return dead ? undefined : namespaceOf(pid, "pid");
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ESRCH", "EACCES")) return undefined;
+    throw error;
+  }
 }
 
 /** Runs `use` beside a process in these namespaces, which then ends. */
@@ -217,13 +234,39 @@ describe("joined namespaces", () => {
     });
   });
 
-  it("names the path that is no namespace of its type", async () => {
-    const namespaces = [{ type: "uts" as const, path: pathIn(host, "network") }];
-    await assert.rejects(runPlan(parts({ namespaces }), ["/bin/true"]), {
-      code: "LAUNCH_FAILED",
-      origin: "linux.namespaces[0].path",
-      errno: "EINVAL",
+  // The one is joined by the child, the other before the clone.
+  for (const type of ["uts", "pid"] as const) {
+    it(`names the path that is no ${type} namespace`, async () => {
+      const namespaces = [{ type, path: pathIn(host, "network") }];
+      await assert.rejects(runPlan(parts({ namespaces }), ["/bin/true"]), {
+        code: "LAUNCH_FAILED",
+        origin: "linux.namespaces[0].path",
+        errno: "EINVAL",
+      });
     });
+  }
+
+  it("keeps tsrun's rights over a process in a joined user namespace", async () => {
+    const container = parts({ namespaces: [...joined(mapped, "user"), ...fresh("mount")] });
+    const oomScore: PlannedOp = {
+      op: { kind: "writeProc", name: "oom_score_adj", data: "7" },
+      phase: "parent",
+      origin: "process.oomScoreAdj",
+    };
+    const script = "cat /proc/self/oom_score_adj; grep PPid /proc/self/status";
+    const lines = await shell({ ...container, ops: [oomScore, ...(container.ops ?? [])] }, script);
+    assert.match(lines, /^7$/m);
+  });
+
+  it("leaves no process when the stage is killed while another clones in its place", async () => {
+    const container = parts({ namespaces: joined(host, "pid") });
+    const ops = container.ops ?? [];
+    const fault = { op: ops.findIndex(({ op }) => op.kind === "setns"), pid: 0 };
+    const run = runPlan({ ...container, fault }, ["/bin/sleep", "1000"]);
+    await assert.rejects(run, { code: "SUPERVISOR_LOST" });
+    const inside = () => pids().filter((pid) => pidNamespace(pid) === namespaceOf(host.pid, "pid"));
+    for (let tries = 0; inside().length > 1 && tries < 100; tries++) await sleep(10);
+    assert.deepEqual(inside(), [host.pid]);
   });
 
   for (const [name, target] of [
