@@ -3,10 +3,18 @@
  * layer. Names in byte order, hard links found by inode, attributes and nanoseconds as PAX records.
  */
 import { once } from "node:events";
-import { closeSync, constants, createReadStream, readdirSync, readlinkSync } from "node:fs";
+import { closeSync, constants, createReadStream, readdirSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import type { Pack } from "tar-stream";
-import { getXattr, listXattrs, openInRoot, openRoot, type Statx, statx } from "../ffi/index.ts";
+import {
+  getXattr,
+  listXattrs,
+  openInRoot,
+  openRoot,
+  readLinkInRoot,
+  type Statx,
+  statx,
+} from "../ffi/index.ts";
 import { fromBytes, packBytes, type TarHeader } from "./tar-bytes.ts";
 
 const { O_NOFOLLOW, O_RDONLY } = constants;
@@ -71,7 +79,7 @@ class Packing {
   }
 
   async #addEntry(path: string, type: string, stat: Statx, fd: number): Promise<void> {
-    const header = describe(path, type, stat, fd);
+    const header = describe({ path, type, stat, fd, root: this.#root });
     const inode = `${stat.devMajor}:${stat.devMinor}:${stat.ino}`;
     const first = type === "file" && stat.nlink > 1 ? this.#linked.get(inode) : undefined;
     if (first !== undefined) {
@@ -111,7 +119,15 @@ class Packing {
   }
 }
 
-function describe(path: string, type: string, stat: Statx, fd: number): TarHeader {
+interface Found {
+  readonly path: string;
+  readonly type: string;
+  readonly stat: Statx;
+  readonly fd: number;
+  readonly root: number;
+}
+
+function describe({ path, type, stat, fd, root }: Found): TarHeader {
   return {
     name: path === "" ? "./" : type === "directory" ? `${path}/` : path,
     type,
@@ -120,16 +136,12 @@ function describe(path: string, type: string, stat: Statx, fd: number): TarHeade
     gid: stat.gid,
     size: type === "file" ? Number(stat.size) : 0,
     mtime: new Date(Number(stat.mtimeNs / 1_000_000n)),
-    linkname: type === "symlink" ? fromBytes(readLink(fd)) : null,
+    linkname:
+      type === "symlink" ? fromBytes(readLinkInRoot(root, Buffer.from(path, "latin1"))) : null,
     devmajor: stat.rdevMajor,
     devminor: stat.rdevMinor,
     pax: paxRecords(type, stat, fd),
   };
-}
-
-function readLink(fd: number): Buffer {
-  // readlinkat(2) of an O_PATH descriptor needs an empty name; /proc offers the link itself.
-  return readlinkSync(`/proc/self/fd/${fd}/`.slice(0, -1), { encoding: "buffer" });
 }
 
 const NS = 1_000_000_000n;
