@@ -76,7 +76,7 @@ function load(
 }
 
 /** Replaces one program that is attached already. */
-export const BPF_F_REPLACE = 4;
+const BPF_F_REPLACE = 4;
 /** Lets programs of descendants and of this cgroup run too. */
 export const BPF_F_ALLOW_MULTI = 2;
 

@@ -151,8 +151,3 @@ export function errnoNumber(name: string): number | undefined {
   const entry = Object.entries(ERRNOS).find(([, [known]]) => known === name);
   return entry && Number(entry[0]);
 }
-
-/** All names, for parsers that accept any errno. */
-export function errnoNames(): readonly string[] {
-  return Object.values(ERRNOS).map(([name]) => name);
-}

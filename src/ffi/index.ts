@@ -6,7 +6,7 @@
  */
 export * from "./at.ts";
 export * from "./bpf.ts";
-export { errnoMeaning, errnoName, errnoNames, errnoNumber } from "./errno.ts";
+export { errnoMeaning, errnoName, errnoNumber } from "./errno.ts";
 export { flock, funlock, type LockKind, tryFlock } from "./flock.ts";
 export * from "./in-root.ts";
 export { KernelError } from "./kernel-error.ts";
@@ -21,7 +21,7 @@ export * from "./process.ts";
 export { removeTree, removeTreeAt } from "./remove-tree.ts";
 export * from "./seccomp.ts";
 export { pipe2, type ReceivedMessage, receiveFds, sendFds, socketpair } from "./socket.ts";
-export { type SpawnRequest, spawnStage, warmSpawn } from "./spawn.ts";
+export { type SpawnRequest, spawnStage } from "./spawn.ts";
 export { AT_FDCWD, type Statx, statx } from "./statx.ts";
 export { cfmakeraw, readWindowSize, type Termios, tcgetattr, tcsetattr } from "./termios.ts";
 export * from "./xattr.ts";

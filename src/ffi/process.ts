@@ -102,7 +102,6 @@ const PR_GET_DUMPABLE = 3;
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_GET_CHILD_SUBREAPER = 37;
 const PR_CAPBSET_READ = 23;
-const PR_SET_NO_NEW_PRIVS = 38;
 const PR_GET_NO_NEW_PRIVS = 39;
 
 /** Orphans among our descendants become our children instead of init's. prctl(2) PR_SET_CHILD_SUBREAPER. */
@@ -132,11 +131,7 @@ export function boundingSetHas(capability: number): boolean {
   return syscall("prctl", "PR_CAPBSET_READ", PR_CAPBSET_READ, capability) === 1;
 }
 
-/** For the calling thread and what it starts; cannot be taken back. */
-export function setNoNewPrivileges(): void {
-  syscall("prctl", "PR_SET_NO_NEW_PRIVS", PR_SET_NO_NEW_PRIVS, 1);
-}
-
+/** Whether the calling thread can gain no privileges by execve. prctl(2) PR_GET_NO_NEW_PRIVS. */
 export function hasNoNewPrivileges(): boolean {
   return syscall("prctl", "PR_GET_NO_NEW_PRIVS", PR_GET_NO_NEW_PRIVS) === 1;
 }

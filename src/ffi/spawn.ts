@@ -4,7 +4,6 @@
  */
 import { closeSync, readlinkSync } from "node:fs";
 import { KernelError } from "./kernel-error.ts";
-import { koffi } from "./koffi.ts";
 import { cString, libcFunction, syscall, withAddresses } from "./libc.ts";
 
 export interface SpawnRequest {
@@ -162,11 +161,4 @@ function spawn(
 function native(name: string, parameters: readonly string[], ...args: readonly unknown[]): void {
   const errno = Number(libcFunction(name, "int", parameters)(...args));
   if (errno !== 0) throw new KernelError(name, errno, "");
-}
-
-/** Loads what `spawnStage` needs, so that a caller can pay for it while it waits for something else. */
-export function warmSpawn(): void {
-  koffi();
-  spawnAttributes(false);
-  native("posix_spawn_file_actions_destroy", ["void *"], initFileActions());
 }

@@ -67,7 +67,7 @@ export const DEFAULT_CAPABILITIES: readonly Capability[] = [
   "CAP_SETFCAP",
 ];
 
-export function isCapability(name: string): name is Capability {
+function isCapability(name: string): name is Capability {
   return NUMBERS.has(name);
 }
 
