@@ -50,7 +50,10 @@ function execError(command: string, error: number): TsrunError {
       : "It is in no directory of the container's PATH.";
   } else if (NOT_EXECUTABLE.has(errno)) {
     code = "COMMAND_NOT_EXECUTABLE";
-    hint = "Check its mode, its file system's noexec option, and that it is made for this machine.";
+    hint =
+      errno === "EPERM"
+        ? "The file has capabilities (getcap) that the container may not have: see --cap-add."
+        : "Check its mode, its file system's noexec option, and that it is made for this machine.";
   }
   return new TsrunError(code, `cannot execute "${command}": ${reason(error)}`, {
     errno,

@@ -19,17 +19,16 @@ export async function createIdMapNamespace(maps: IdMaps): Promise<number> {
 }
 
 function planHolder({ uids, gids }: IdMaps): LaunchPlan {
-  const origin = "linux.uidMappings";
   const map = (name: string, data: string): PlannedOp => ({
     op: { kind: "writeProc", name, data },
     phase: "parent",
-    origin,
+    origin: "mounts (idmap)",
   });
-  const child = (op: PlannedOp["op"]): PlannedOp => ({ op, phase: "child", origin });
+  const child = (op: PlannedOp["op"]): PlannedOp => ({ op, phase: "child", origin: "launch" });
   return {
     ops: [
-      map("uid_map", formatIdMap(uids)),
-      map("gid_map", formatIdMap(gids)),
+      map("uid_map", formatIdMap(uids, "uids")),
+      map("gid_map", formatIdMap(gids, "gids")),
       child({ kind: "hold" }),
       // Never reached: a hold that is not released undoes the launch.
       child({ kind: "exec", lists: { argv: ["true"], env: [], candidates: ["/nonexistent"] } }),
