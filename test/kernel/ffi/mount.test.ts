@@ -12,6 +12,7 @@ import {
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { hasErrno } from "../../../src/base/errors.ts";
 import {
   AT_FDCWD,
   fsconfig,
@@ -123,7 +124,7 @@ describe("the new mount API", () => {
     assert.match(mountInfo(target), / - tmpfs x ro,size=128k/);
   });
 
-  it("mounts an overlay from descriptors", () => {
+  it("mounts an overlay from descriptors", (t) => {
     const [lower, upper, workdir, target] = [directory(), directory(), directory(), directory()];
     writeFileSync(join(lower, "below"), "1");
     const context = fsopen("overlay");
@@ -134,10 +135,14 @@ describe("the new mount API", () => {
     ];
     const [lowerFd = -1, upperFd = -1, workFd = -1] = layers;
     try {
-      // By descriptor since Linux 6.13, by path always.
+      // By descriptor since Linux 6.13.
       fsconfig(context, { kind: "fd", key: "lowerdir+", fd: lowerFd });
       fsconfig(context, { kind: "fd", key: "upperdir", fd: upperFd });
       fsconfig(context, { kind: "fd", key: "workdir", fd: workFd });
+    } catch (error) {
+      if (!hasErrno(error, "EINVAL")) throw error;
+      closeSync(context);
+      return t.skip("needs overlay layers by descriptor (Linux 6.13)");
     } finally {
       for (const fd of layers) closeSync(fd);
     }
