@@ -15,4 +15,5 @@ export {
   TOLERATED_ERRNOS,
   type ToleratedErrno,
 } from "./plan.ts";
+export { planToJson, printPlan } from "./print.ts";
 export { ReportDecoder, type StageReport } from "./reports.ts";

@@ -1,0 +1,12 @@
+import { ImageStore, resolveImage } from "../../images/index.ts";
+import { openEngineFor } from "../engine-context.ts";
+import { formatInspected } from "../format/rows.ts";
+import { print } from "../output.ts";
+import type { CommandCall } from "../table/types.ts";
+import { imageInspectView } from "../views/image-view.ts";
+
+export function run({ options, operands, globals }: CommandCall): void {
+  const store = new ImageStore(openEngineFor(globals).root);
+  const views = operands.map((name) => imageInspectView(resolveImage(store, name)));
+  print(formatInspected(views, options.value("format")));
+}

@@ -1,0 +1,39 @@
+import { parseDetachKeys, type RunOptions, runContainer } from "../../engine/index.ts";
+import { checkCidfile, writeCidfile } from "../cidfile.ts";
+import { readContainerRequest } from "../container-request.ts";
+import { note, openEngineFor, warn } from "../engine-context.ts";
+import { attachRequest, attachToContainer, statusOfEndedStart } from "../foreground.ts";
+import { printLine } from "../output.ts";
+import type { CommandCall } from "../table/types.ts";
+import { SignalProxy } from "../terminal/signal-proxy.ts";
+
+export async function run({ options, operands, globals }: CommandCall): Promise<number> {
+  const { request, notes } = readContainerRequest(options, operands);
+  const detachKeys = parseDetachKeys(options.value("detach-keys") ?? "");
+  const cidfile = options.value("cidfile");
+  if (cidfile !== undefined) checkCidfile(cidfile);
+  for (const text of notes) note(globals, text);
+  const engine = openEngineFor(globals);
+  const { tty = false, interactive = false } = request;
+  using signals = new SignalProxy();
+  const start: RunOptions = {
+    signal: signals.startSignal,
+    ...(options.flag("detach") ? {} : { attach: attachRequest({ tty, interactive }) }),
+    ...(cidfile === undefined ? {} : { onCreated: (id) => writeCidfile(cidfile, id) }),
+  };
+  try {
+    const { id, attachment, warnings } = await runContainer(engine, request, start);
+    for (const text of warnings) warn(globals, text);
+    if (!attachment) {
+      printLine(id);
+      return 0;
+    }
+    const sigProxy = options.flag("sig-proxy");
+    return await attachToContainer(engine, id, attachment, {
+      ...{ tty, interactive, detachKeys, signals, sigProxy },
+      stopWhenUnread: sigProxy,
+    });
+  } catch (error) {
+    return statusOfEndedStart(error, signals);
+  }
+}
