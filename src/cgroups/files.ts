@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { hasErrno } from "../base/errors.ts";
 
 /**
@@ -10,6 +10,16 @@ export function readIfThere(path: string): string | undefined {
     return readFileSync(path, "utf8");
   } catch (error) {
     if (hasErrno(error, "ENOENT", "ENODEV", "EOPNOTSUPP", "ENOTSUP")) return undefined;
+    throw error;
+  }
+}
+
+/** The names of a cgroup's files and of the cgroups in it; none if it is gone. */
+export function readFileNames(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENODEV")) return [];
     throw error;
   }
 }

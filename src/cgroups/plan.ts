@@ -104,12 +104,17 @@ function planDirectories(facts: CgroupFacts, controllers: ControllersByLevel): P
     return [
       ...(existing.has(path) ? [] : [make]),
       ...(required.length === 0 ? [] : [enableOp(facts, path, required)]),
-      ...(optional.length === 0
-        ? []
-        : // They are for statistics. EBUSY: a process was put here; ENOENT: a level above has not got it.
-          [{ ...enableOp(facts, path, optional), tolerate: ["EBUSY", "ENOENT"] as const }]),
+      ...optional.map((controller) => enableForStatistics(facts, path, controller)),
     ];
   });
+}
+
+/**
+ * One write each, so that one refusal does not cost the others: EINVAL for cpu beside real-time
+ * processes, ENOENT where the level above was refused.
+ */
+function enableForStatistics(facts: CgroupFacts, path: string, controller: Controller): PlannedOp {
+  return { ...enableOp(facts, path, [controller]), tolerate: ["EINVAL", "ENOENT"] };
 }
 
 function enableOp(facts: CgroupFacts, path: string, controllers: readonly Controller[]): PlannedOp {

@@ -1,9 +1,8 @@
 /**
  * What a cgroup has used, as the kernel counts it now.
  */
-import { readdirSync } from "node:fs";
 import { readOomKills } from "./events.ts";
-import { readIfThere } from "./files.ts";
+import { readFileNames, readIfThere } from "./files.ts";
 import { type Limit, parseFlatKeyed, parseLimit, parseNestedKeyed, parseNumber } from "./keyed.ts";
 
 /** A part is undefined where its controller is not enabled or the kernel does not count it; never 0 instead. */
@@ -199,7 +198,7 @@ function readHugetlb(
   read: Read,
   directory: string,
 ): Readonly<Record<string, HugetlbStats>> | undefined {
-  const sizes = readdirSync(directory).flatMap((file) => {
+  const sizes = readFileNames(directory).flatMap((file) => {
     const [, size] = /^hugetlb\.(\d+[KMG]B)\.current$/.exec(file) ?? [];
     return size === undefined ? [] : [size];
   });

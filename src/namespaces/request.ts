@@ -24,11 +24,9 @@ export function parseNamespaces(
   namespaces: readonly OciNamespace[],
   facts: NamespaceFacts,
 ): NamespaceRequests {
-  const own: NamespaceRequest = { kind: "own" };
-  const requests: Record<OciNamespaceType, NamespaceRequest> = {
-    ...{ ipc: own, uts: own, network: own, time: own },
-    ...{ cgroup: own, mount: own, pid: own, user: own },
-  };
+  const requests = Object.fromEntries(
+    NAMESPACE_TYPES.map((type) => [type, { kind: "own" }]),
+  ) as Record<OciNamespaceType, NamespaceRequest>;
   const seen = new Map<OciNamespaceType, number>();
   for (const [index, namespace] of namespaces.entries()) {
     const { type } = namespace;

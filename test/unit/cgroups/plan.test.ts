@@ -55,9 +55,17 @@ describe("planCgroup", () => {
     assert.equal(cgroupSlot, 2);
     assert.equal(directory, "/cg/tsrun/box");
     assert.deepEqual(host.map(brief), [
-      "/cg/cgroup.subtree_control=+memory +pids +cpu +cpuset +io ~EBUSY,ENOENT",
+      "/cg/cgroup.subtree_control=+memory ~EINVAL,ENOENT",
+      "/cg/cgroup.subtree_control=+pids ~EINVAL,ENOENT",
+      "/cg/cgroup.subtree_control=+cpu ~EINVAL,ENOENT",
+      "/cg/cgroup.subtree_control=+cpuset ~EINVAL,ENOENT",
+      "/cg/cgroup.subtree_control=+io ~EINVAL,ENOENT",
       "mkdir /cg/tsrun ~EEXIST",
-      "/cg/tsrun/cgroup.subtree_control=+memory +pids +cpu +cpuset +io ~EBUSY,ENOENT",
+      "/cg/tsrun/cgroup.subtree_control=+memory ~EINVAL,ENOENT",
+      "/cg/tsrun/cgroup.subtree_control=+pids ~EINVAL,ENOENT",
+      "/cg/tsrun/cgroup.subtree_control=+cpu ~EINVAL,ENOENT",
+      "/cg/tsrun/cgroup.subtree_control=+cpuset ~EINVAL,ENOENT",
+      "/cg/tsrun/cgroup.subtree_control=+io ~EINVAL,ENOENT",
       "mkdir /cg/tsrun/box",
       "open /cg/tsrun/box 2",
     ]);
@@ -71,10 +79,16 @@ describe("planCgroup", () => {
     };
     assert.deepEqual(plan({}, resources).host.map(brief), [
       "/cg/cgroup.subtree_control=+memory +hugetlb",
-      "/cg/cgroup.subtree_control=+pids +cpu +cpuset +io ~EBUSY,ENOENT",
+      "/cg/cgroup.subtree_control=+pids ~EINVAL,ENOENT",
+      "/cg/cgroup.subtree_control=+cpu ~EINVAL,ENOENT",
+      "/cg/cgroup.subtree_control=+cpuset ~EINVAL,ENOENT",
+      "/cg/cgroup.subtree_control=+io ~EINVAL,ENOENT",
       "mkdir /cg/tsrun ~EEXIST",
       "/cg/tsrun/cgroup.subtree_control=+memory +hugetlb",
-      "/cg/tsrun/cgroup.subtree_control=+pids +cpu +cpuset +io ~EBUSY,ENOENT",
+      "/cg/tsrun/cgroup.subtree_control=+pids ~EINVAL,ENOENT",
+      "/cg/tsrun/cgroup.subtree_control=+cpu ~EINVAL,ENOENT",
+      "/cg/tsrun/cgroup.subtree_control=+cpuset ~EINVAL,ENOENT",
+      "/cg/tsrun/cgroup.subtree_control=+io ~EINVAL,ENOENT",
       "mkdir /cg/tsrun/box",
       "open /cg/tsrun/box 2",
       "2:memory.max=1048576",
@@ -132,7 +146,11 @@ describe("planCgroup", () => {
     const own = level("/job", { occupied: true });
     const { host } = plan({ levels: [TOP, own], path: "/job/tsrun/box" });
     assert.deepEqual(host.map(brief), [
-      "/cg/cgroup.subtree_control=+memory +pids +cpu +cpuset +io ~EBUSY,ENOENT",
+      "/cg/cgroup.subtree_control=+memory ~EINVAL,ENOENT",
+      "/cg/cgroup.subtree_control=+pids ~EINVAL,ENOENT",
+      "/cg/cgroup.subtree_control=+cpu ~EINVAL,ENOENT",
+      "/cg/cgroup.subtree_control=+cpuset ~EINVAL,ENOENT",
+      "/cg/cgroup.subtree_control=+io ~EINVAL,ENOENT",
       "mkdir /cg/job/tsrun ~EEXIST",
       "mkdir /cg/job/tsrun/box",
       "open /cg/job/tsrun/box 2",
