@@ -157,7 +157,7 @@ export class LayerWriter implements Disposable {
     try {
       return makeDirectoriesInRoot(this.#root, toBytes(dir).toString());
     } catch (error) {
-      if (!hasErrno(error, "EEXIST", "ENOTDIR", "ELOOP")) throw error;
+      if (!hasErrno(error, "EEXIST", "ENOENT", "ENOTDIR", "ELOOP")) throw error;
       throw invalid(dir, "is used as a directory but is none");
     }
   }
