@@ -21,6 +21,7 @@ struct progress {
 		int32_t error;
 		pid_t child;
 		int pidfd, sync; /* in the descriptor table that the two share */
+		struct slots slots; /* what it opened and closed there is the stage's to know */
 	} proxy;
 };
 

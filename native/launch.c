@@ -264,6 +264,7 @@ static _Noreturn void run_proxy(struct launch *launch, mode_t umask)
 	progress->proxy.child = launch->context->child;
 	progress->proxy.pidfd = launch->pidfd;
 	progress->proxy.sync = launch->sync;
+	progress->proxy.slots = launch->context->slots;
 	progress->proxy.done = true;
 	for (;;)
 		_exit(0);
@@ -293,6 +294,7 @@ static struct failure clone_by_proxy(struct launch *launch, mode_t umask)
 	launch->context->child = progress->proxy.child;
 	launch->pidfd = progress->proxy.pidfd;
 	launch->sync = progress->proxy.sync;
+	launch->context->slots = progress->proxy.slots;
 	return failed(progress->proxy.op, progress->proxy.error);
 }
 

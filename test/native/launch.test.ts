@@ -80,10 +80,12 @@ describe("tsrun-stage", options, () => {
     });
 
     it("as PID 1 of a pid namespace, and reports the pid that the caller sees", async () => {
-      using stage = Stage.start(plan([sh("echo $$; read x")], { cloneFlags: FULL }));
+      using stage = Stage.start(plan([sh("sleep 100")], { cloneFlags: FULL }));
       const running = await stage.next("running");
       const pid = running?.value ?? 0;
       assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), /^NSpid:\s+\d+\s+1$/m);
+      killNow(pid);
+      await stage.end();
     });
 
     it("and tells the exit status", async () => {

@@ -379,6 +379,23 @@ describe("an op", options, () => {
     await stage.end();
   });
 
+  it("knows what its proxy opened, and lets go of that too", async () => {
+    using stage = Stage.start(
+      plan([
+        host(open("/etc/group", 0, SLOT_CWD, 0)),
+        host({ kind: "proxy" }),
+        host(open("/etc/passwd", 0, SLOT_CWD, 0)),
+        host(open("/etc/hostname", 1, SLOT_CWD, 0)),
+        sh("sleep 100"),
+      ]),
+    );
+    assert.equal((await stage.next("running", "failed"))?.kind, "running");
+    const { stdout } = spawnSync("ls", ["-l", `/proc/${stage.pid}/fd`], { encoding: "utf8" });
+    assert.equal(stdout.includes("/etc/"), false);
+    killNow(stage.pid);
+    await stage.end();
+  });
+
   it("opens a terminal in the container and passes its master to the stage", async () => {
     const [ours, theirs] = socketpair();
     const pts = join(dir, "pts");
