@@ -4,7 +4,8 @@
  */
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
-import { readDefaultParent, readHierarchy, readProcs } from "../runtime/index.ts";
+import { ImageStore, removeAbandoned } from "../images/index.ts";
+import { readHierarchy, readProcs } from "../runtime/index.ts";
 import { observeContainer } from "./container.ts";
 import { isContainerId, shortId } from "./container-id.ts";
 import {
@@ -16,8 +17,9 @@ import {
   removingDirectory,
   runContainersDirectory,
 } from "./engine.ts";
+import { cgroupParent } from "./host.ts";
 import { repairRemnant } from "./reconcile.ts";
-import type { ContainerId } from "./records.ts";
+import type { ContainerConfig, ContainerId } from "./records.ts";
 import { releaseRun, removeRunCgroup } from "./release.ts";
 import { deleteContainer, deleteTree } from "./remove.ts";
 import { listContainerIds, readConfig } from "./store/config.ts";
@@ -64,6 +66,7 @@ export async function checkSystem(
   checkNames(check);
   await checkCgroups(check);
   checkLocks(check);
+  await checkImages(check);
   return findings;
 }
 
@@ -160,21 +163,29 @@ function checkNames({ engine, repair, found }: Check): void {
   }
 }
 
-/**
- * Cgroups named for containers of this engine that have no run. Those of another engine's containers
- * lie below the same parent and are none of ours: only ids that we know of are looked at.
- */
+/** Cgroups of our containers that have no run. */
 async function checkCgroups({ engine, repair, found }: Check): Promise<void> {
-  const parent = `${readHierarchy().mountPoint}${readDefaultParent()}`;
-  const known = new Set(listContainerIds(engine));
-  for (const id of idsIn(parent)) {
-    if (!known.has(id) || existsSync(containerPaths(engine, id).state)) continue;
+  const { mountPoint } = readHierarchy();
+  for (const id of listContainerIds(engine)) {
+    const config = readConfigIfSound(engine, id);
+    if (!config || existsSync(containerPaths(engine, id).state)) continue;
+    const path = `${mountPoint}${cgroupParent(config.request.cgroupParent)}/${id}`;
+    if (!existsSync(path)) continue;
     using held = tryLock(engine, id);
-    if (!held) continue;
-    const path = `${parent}/${id}`;
+    if (!held || existsSync(containerPaths(engine, id).state)) continue;
     const processes = readProcs(path, { recursive: true }).length;
     found({ kind: "cgroup", path, message: `a cgroup with ${processes} processes has no run` });
     if (repair) await removeRunCgroup(path);
+  }
+}
+
+/** A damaged record has been told of already. */
+function readConfigIfSound(engine: Engine, id: ContainerId): ContainerConfig | undefined {
+  try {
+    return readConfig(engine, id);
+  } catch (error) {
+    if (error instanceof TsrunError) return undefined;
+    throw error;
   }
 }
 
@@ -189,6 +200,14 @@ function checkLocks({ engine, repair, found }: Check): void {
     found({ kind: "lock", path, message: "a lock of a container that is gone" });
     if (repair) held.removeFile();
     else if (!existsSync(path)) rmSync(path, { force: true });
+  }
+}
+
+/** Only a repair looks: an import that is under way holds a lock, which a look would have to take too. */
+async function checkImages({ engine, repair, found }: Check): Promise<void> {
+  if (!repair) return;
+  for (const path of await removeAbandoned(new ImageStore(engine.root))) {
+    found({ kind: "image", path, message: "an image's import was interrupted" });
   }
 }
 

@@ -21,6 +21,13 @@ export { type EngineEvent, EVENT_STATUSES, type EventFilters } from "./events/ev
 export { type WatchEventsOptions, watchEvents } from "./events/watch.ts";
 export { type ExecOptions, type ExecRequest, type ExecSession, execInContainer } from "./exec.ts";
 export { exitStatusOf } from "./exit.ts";
+export {
+  importImage,
+  inspectImage,
+  listImages,
+  removeImage,
+  tagImage,
+} from "./images.ts";
 export { type KillOptions, killContainer } from "./kill.ts";
 export {
   inspectContainer,

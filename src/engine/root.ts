@@ -3,6 +3,14 @@
  */
 import { statSync } from "node:fs";
 import { TsrunError } from "../base/errors.ts";
+import {
+  formatReference,
+  ImageStore,
+  layerDirectories,
+  parseReference,
+  resolveImage,
+  type StoredImage,
+} from "../images/index.ts";
 import { type OverlayFacts, planOverlay, probeOverlay } from "../overlay/index.ts";
 import type { RootMount } from "../spec/index.ts";
 import type { ImageDefaults } from "./bundle/process.ts";
@@ -22,7 +30,33 @@ export function resolveRoot(engine: Engine, request: ContainerRequest): Resolved
     checkRootfs(request.rootfs);
     return { defaults: {}, labels: {} };
   }
-  throw new TsrunError("UNSUPPORTED", `images are not there yet: ${engine.root}`);
+  const store = new ImageStore(engine.root);
+  const image = resolveImage(store, request.image ?? "");
+  const defaults = image.config.config ?? {};
+  return {
+    image: {
+      id: image.id,
+      reference: imageName(image, request.image ?? ""),
+      layers: layerDirectories(store, image),
+    },
+    defaults,
+    labels: defaults.Labels ?? {},
+  };
+}
+
+/** The whole name that was meant; an image asked for by id is shown with a name that it has. */
+function imageName({ names, id }: StoredImage, text: string): string {
+  const short = formatReferenceIfName(text);
+  return names.find((name) => name === short) ?? names[0] ?? id;
+}
+
+function formatReferenceIfName(text: string): string | undefined {
+  try {
+    return formatReference(parseReference(text));
+  } catch (error) {
+    if (error instanceof TsrunError) return undefined; // an id that is no name
+    throw error;
+  }
 }
 
 function checkRootfs(path: string): void {

@@ -4,6 +4,7 @@
  */
 import { closeSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
+import { faultPoint } from "../base/fault.ts";
 import { parseSignal } from "../base/signal.ts";
 import { pidfdSendSignal } from "../ffi/index.ts";
 import { killCgroup, thawCgroup } from "../runtime/index.ts";
@@ -71,9 +72,12 @@ function timeoutMs(config: ContainerConfig, { timeoutSeconds }: StopOptions): nu
 /** A paused container could not hear the signal: it is thawed. */
 async function askToStop(engine: Engine, { config, status, state }: ContainerView): Promise<void> {
   recordEvent(engine, config, "stop", { signal: config.process.stopSignal });
+  faultPoint();
   if (state?.init) signalProcess(state.init, parseSignal(config.process.stopSignal));
+  faultPoint();
   if (status === "paused" && state?.cgroup !== undefined) {
     thawCgroup(state.cgroup);
+    faultPoint();
     writeState(engine, { ...state, status: "running" });
   }
 }
@@ -138,7 +142,9 @@ const KILL_MS = 60_000;
 
 async function killNow(container: ContainerView): Promise<void> {
   const { config, state } = container;
+  faultPoint();
   if (state?.cgroup !== undefined) await killCgroup(state.cgroup);
+  faultPoint();
   if (await supervisorEndsWithin(container, KILL_MS, undefined)) return;
   throw new TsrunError("TIMEOUT", `the container "${config.name}" does not end after SIGKILL`, {
     hint: "A process in it waits for a device or a network file system: see its /proc/PID/stack.",
