@@ -2,10 +2,10 @@ import type { OciDeviceRule } from "../spec/index.ts";
 import { invalidLimit } from "./write.ts";
 
 /** BPF_DEVCG_ACC_* of linux/bpf.h. */
-export const DEVICE_ACCESS = { m: 1, r: 2, w: 4 } as const;
+const DEVICE_ACCESS = { m: 1, r: 2, w: 4 } as const;
 export const ALL_ACCESS = 7;
 /** BPF_DEVCG_DEV_* of linux/bpf.h. */
-export const DEVICE_TYPES = { b: 1, c: 2 } as const;
+const DEVICE_TYPES = { b: 1, c: 2 } as const;
 
 /** One rule; an undefined field fits every device. */
 export interface DeviceRule {

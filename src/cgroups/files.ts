@@ -23,3 +23,12 @@ export function readFileNames(directory: string): readonly string[] {
     throw error;
   }
 }
+
+/** The CPUs and memory nodes that a cgroup's children can get, as lists; undefined without cpuset. */
+export function readCpusets(directory: string): {
+  readonly cpus: string | undefined;
+  readonly mems: string | undefined;
+} {
+  const read = (file: string) => readIfThere(`${directory}/${file}`)?.trim() || undefined;
+  return { cpus: read("cpuset.cpus.effective"), mems: read("cpuset.mems.effective") };
+}

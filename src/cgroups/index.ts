@@ -3,28 +3,17 @@
  * killing, measuring, changing and removing it. It refuses cgroup v1, and any limit that it could
  * not enforce. Start with plan.ts (a launch), then plan-values.ts (OCI's resources in v2's terms).
  */
-export { CONTROLLERS, type Controller } from "./controllers.ts";
-export { type CgroupEvents, readEvents, readOomKills } from "./events.ts";
-export type { CgroupFacts, CgroupHierarchy, CgroupLevel } from "./facts.ts";
+export type { Controller } from "./controllers.ts";
+export { readEvents, readOomKills } from "./events.ts";
+export type { CgroupFacts, CgroupLevel } from "./facts.ts";
 export { freezeCgroup, thawCgroup } from "./freeze.ts";
-export type { Limit } from "./keyed.ts";
 export { killCgroup, waitEmpty } from "./kill.ts";
 export { parseCgroupPath } from "./path.ts";
 export { type CgroupOwner, type CgroupPlan, planCgroup } from "./plan.ts";
-export { type CpusetFacts, cpuWeight } from "./plan-cpu.ts";
+export { cpuWeight } from "./plan-cpu.ts";
 export { planDeviceFilter } from "./plan-device-filter.ts";
 export { probeCgroups, readControllers, readDefaultParent, readHierarchy } from "./probe.ts";
 export { readProcs } from "./procs.ts";
 export { removeCgroup } from "./remove.ts";
-export {
-  type CgroupStats,
-  type CpuStats,
-  type IoDeviceStats,
-  type MemoryStats,
-  type PidsStats,
-  type Pressure,
-  readStats,
-  type SwapStats,
-} from "./stats.ts";
+export { type CgroupStats, readStats } from "./stats.ts";
 export { updateCgroup } from "./update.ts";
-export type { WaitOptions } from "./wait.ts";

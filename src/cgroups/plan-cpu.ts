@@ -120,7 +120,7 @@ function planBurst(burst: number): CgroupWrite {
  * alone keeps the period that is set; a period alone keeps `currentQuota`.
  * Throws INVALID_SPEC outside the kernel's range.
  */
-export function cpuMax(
+function cpuMax(
   { quota, period }: { readonly quota: number; readonly period: number },
   currentQuota = "max",
 ): string {

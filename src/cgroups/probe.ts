@@ -2,7 +2,7 @@ import { accessSync, constants, readFileSync, statfsSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { type Controller, isController } from "./controllers.ts";
 import type { CgroupFacts, CgroupHierarchy, CgroupLevel } from "./facts.ts";
-import { readIfThere } from "./files.ts";
+import { readCpusets, readIfThere } from "./files.ts";
 import { parseCgroup2Mounts, parseOwnCgroup, pathBelowMount } from "./mountinfo.ts";
 import { ancestors, parseCgroupPath } from "./path.ts";
 
@@ -29,8 +29,7 @@ export function probeCgroups(path: string): CgroupFacts {
     path: wanted,
     levels,
     writable: isWritable(deepest),
-    cpus: readCpuset(mountPoint, "cpuset.cpus.effective"),
-    mems: readCpuset(mountPoint, "cpuset.mems.effective"),
+    ...readCpusets(mountPoint),
   };
 }
 
@@ -101,10 +100,6 @@ function isOccupied(directory: string): boolean {
 
 function parseControllers(text: string): readonly Controller[] {
   return text.trim().split(/\s+/).filter(isController);
-}
-
-function readCpuset(mountPoint: string, file: string): string | undefined {
-  return readIfThere(`${mountPoint}/${file}`)?.trim() || undefined;
 }
 
 function isCgroup2(directory: string): boolean {

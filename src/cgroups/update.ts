@@ -2,13 +2,13 @@
  * New limits for a running container.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import type { OciMemory, OciResources } from "../spec/index.ts";
 import { writeDeviceFilter } from "./device-filter.ts";
-import { readIfThere } from "./files.ts";
+import { readCpusets, readIfThere } from "./files.ts";
 import { parseLimit } from "./keyed.ts";
 import { deviceFilter } from "./plan.ts";
-import type { CpusetFacts } from "./plan-cpu.ts";
 import { planRestore } from "./plan-restore.ts";
 import { planValues } from "./plan-values.ts";
 import type { CgroupWrite, CurrentLimits } from "./write.ts";
@@ -18,11 +18,8 @@ import type { CgroupWrite, CurrentLimits } from "./write.ts";
  * it are put back and that refusal is thrown, naming its field. Throws CGROUP_UNAVAILABLE for a
  * controller that this cgroup was not given when it was made, INVALID_SPEC for wrong limits.
  */
-export function updateCgroup(
-  directory: string,
-  resources: OciResources,
-  facts: CpusetFacts = {},
-): void {
+export function updateCgroup(directory: string, resources: OciResources): void {
+  const facts = readCpusets(dirname(directory));
   const writes = planValues(resources, facts, readCurrent(directory));
   refuseMissing(directory, writes);
   refuseTooSmall(directory, resources.memory ?? {});

@@ -5,9 +5,9 @@ import { TsrunError } from "../base/errors.ts";
 import type { OciIdMapping } from "../spec/index.ts";
 
 /** user_namespaces(7): the most lines a map may have since Linux 4.15. */
-export const ID_MAP_MAX_LINES = 340;
+const ID_MAP_MAX_LINES = 340;
 /** The map goes in by one write(2) that must be shorter than a page; 4 KiB is the smallest page there is. */
-export const ID_MAP_MAX_BYTES = 4095;
+const ID_MAP_MAX_BYTES = 4095;
 /** Ids are 32 bits wide and 2^32-1 is no id but "unchanged" (chown(2), setresuid(2)). */
 const ID_END = 0xffff_ffff;
 

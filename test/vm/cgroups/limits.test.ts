@@ -296,6 +296,17 @@ describe("updateCgroup", () => {
     });
   });
 
+  it("refuses CPUs that there are not", async () => {
+    await limited({}, "sleep 1000", ({ directory, read }) => {
+      assert.throws(() => updateCgroup(directory, { cpu: { cpus: "0-5" } }), {
+        code: "INVALID_SPEC",
+        message: /this system has 0-1/,
+      });
+      updateCgroup(directory, { cpu: { cpus: "0" } });
+      assert.equal(read("cpuset.cpus.effective"), "0");
+    });
+  });
+
   it("refuses, when asked to check, a limit below what is in use", async () => {
     const file = `/run/tsrun-test-memory-${process.pid}`;
     const fd = openSync(file, "w");
