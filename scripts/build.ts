@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
+import { nodeBuiltins } from "./node-builtins.ts";
 
 const PROJECT = resolve(import.meta.dirname, "..");
 const DIST = join(PROJECT, "dist");
@@ -29,6 +30,7 @@ const INPUTS = [
   "package-lock.json",
   "tsconfig*.json",
   "scripts/build.ts",
+  "scripts/node-builtins.ts",
 ];
 
 const force = process.argv.includes("--force");
@@ -96,9 +98,10 @@ async function bundle(): Promise<void> {
     sourcemap: "linked",
     sourcesContent: false,
     legalComments: "none",
+    plugins: [nodeBuiltins],
     banner: {
       // Bundled CommonJS packages (tar-stream) ask for Node's own modules by require().
-      js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
+      js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);',
     },
     logLevel: "warning",
   });
