@@ -1,11 +1,10 @@
 /**
- * Owns the layers of a root file system: the mount that they make (as data), the writable layer of a
- * container, what it changed, and copying files in and out. It never runs anything, and mounts only
- * what is attached nowhere. Start with plan.ts.
+ * Owns layers: an image's layers and a container's upper as one overlay (as data; the runtime mounts
+ * it), the upper's making and removal, and what it changed. It refuses file systems that cannot carry
+ * an upper, and never mounts anything where the host could see it. Start with plan.ts.
  */
-export type { OverlayFacts } from "./facts.ts";
-export { mountDetached } from "./mount.ts";
-export { type OverlayRequest, planOverlay } from "./plan.ts";
+export { openDetachedRoot } from "./detached.ts";
+export { type Change, type ChangeKind, readDiff } from "./diff.ts";
+export { type OverlayFacts, planOverlay } from "./plan.ts";
 export { probeOverlay } from "./probe.ts";
-export { removeTree } from "./remove-tree.ts";
-export { createUpper, forgetVolatile, removeUpper, type UpperDirectories } from "./upper.ts";
+export { createUpper, removeUpper, type Upper } from "./upper.ts";

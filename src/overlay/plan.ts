@@ -1,65 +1,69 @@
-/** Layers and a writable directory as one root, as data. */
 import { TsrunError } from "../base/errors.ts";
 import type { RootMount } from "../spec/index.ts";
-import type { OverlayFacts } from "./facts.ts";
+import type { Upper } from "./upper.ts";
 
-export interface OverlayRequest {
-  /** Layer directories, uppermost first, absolute. */
-  readonly layers: readonly string[];
-  /** Absent makes a read-only root. */
-  readonly upper?: { readonly dir: string; readonly work: string };
-  /** Nobody keeps the upper: no sync, not even at unmount. Such an upper does not survive a crash. */
-  readonly volatile: boolean;
-  /** The files belong to the container's ids as the image counts them. */
-  readonly idMapped?: boolean;
-  readonly facts: OverlayFacts;
+export interface OverlayFacts {
+  /** The file system below the upper, where it is one that cannot carry an upper. */
+  readonly unfitFileSystem: string | undefined;
+  /** Which of overlayfs's features this kernel lets a mount choose. */
+  readonly features: ReadonlySet<OverlayFeature>;
 }
 
-/** OVL_MAX_STACK of fs/overlayfs. */
+/** The names of /sys/module/overlay/parameters/, which are the mount options too (but for xino). */
+export const OVERLAY_FEATURES = ["redirect_dir", "metacopy", "index", "xino_auto"] as const;
+export type OverlayFeature = (typeof OVERLAY_FEATURES)[number];
+
+/** overlayfs takes at most this many layers (OVL_MAX_STACK). */
 const MAX_LAYERS = 500;
 
 /**
- * redirect_dir and metacopy are off, whatever the kernel's default is: with them an upper only means
- * something together with the paths and the contents below it, and its differences could no longer be
- * read, exported or put on another layer (overlayfs.rst, "Directories", "Metadata only copy up").
- * Throws OVERLAY_UNSUPPORTED.
+ * The root of a container: `layers` (uppermost first) below `upper`. An upper of tsrun's is always
+ * complete in itself: neither redirects nor metadata-only copies, whatever the module's parameters
+ * say, so that it can be compared, copied and become a layer without the layers below it.
+ * `volatile` leaves out every sync: for containers whose upper is thrown away (overlayfs.rst,
+ * "Volatile mount"). Throws OVERLAY_UNSUPPORTED.
  */
-export function planOverlay(request: OverlayRequest): RootMount {
-  const { layers, upper, facts, volatile, idMapped = false } = request;
-  if (layers.length === 0) {
-    throw new TsrunError("OVERLAY_UNSUPPORTED", "an overlay needs at least one layer", {
-      hint: "The image is empty; import one that has files.",
+export function planOverlay({
+  layers,
+  upper,
+  volatile = false,
+  idMapped = false,
+  facts,
+}: {
+  readonly layers: readonly string[];
+  readonly upper?: Upper;
+  readonly volatile?: boolean;
+  readonly idMapped?: boolean;
+  readonly facts: OverlayFacts;
+}): RootMount {
+  if (layers.length === 0 || layers.length > MAX_LAYERS) {
+    throw new TsrunError("OVERLAY_UNSUPPORTED", `an overlay cannot have ${layers.length} layers`, {
+      hint: `Between 1 and ${MAX_LAYERS} are possible.`,
     });
   }
-  if (layers.length > MAX_LAYERS) {
+  if (upper && facts.unfitFileSystem !== undefined) {
     throw new TsrunError(
       "OVERLAY_UNSUPPORTED",
-      `${layers.length} layers are more than the ${MAX_LAYERS} that overlayfs takes`,
-      { hint: "Flatten the image into fewer layers." },
-    );
-  }
-  if (upper && facts.problem) {
-    throw new TsrunError(
-      "OVERLAY_UNSUPPORTED",
-      `cannot use "${facts.dir}" for a container's files: ${facts.problem.reason}`,
-      { hint: facts.problem.hint },
+      `cannot keep a writable layer in "${upper.dir}": ${facts.unfitFileSystem} cannot carry an overlay's upper`,
+      { hint: "Point --root at a directory on ext4, xfs (ftype=1), btrfs or tmpfs." },
     );
   }
   return {
     kind: "overlay",
     lower: layers,
     ...(upper ? { upper } : {}),
-    options: overlayOptions(facts, volatile && upper !== undefined),
+    options: planOptions(upper !== undefined && volatile, facts.features),
     idMapped,
   };
 }
 
-function overlayOptions({ options }: OverlayFacts, volatile: boolean): string[] {
+function planOptions(volatile: boolean, features: ReadonlySet<OverlayFeature>): string[] {
   return [
-    ...(volatile && options.volatile ? ["volatile"] : []),
-    ...(options.redirectDir ? ["redirect_dir=off"] : []),
-    ...(options.metacopy ? ["metacopy=off"] : []),
-    // Stable inode numbers where layers are on several file systems and there is room for them.
-    ...(options.xino ? ["xino=auto"] : []),
+    ...(features.has("redirect_dir") ? ["redirect_dir=off"] : []),
+    ...(features.has("metacopy") ? ["metacopy=off"] : []),
+    ...(features.has("index") ? ["index=off"] : []),
+    // Inode numbers that stay the same after a copy-up, where the layers' file systems allow it.
+    ...(features.has("xino_auto") ? ["xino=auto"] : []),
+    ...(volatile ? ["volatile"] : []),
   ];
 }

@@ -1,58 +1,37 @@
-/** The writable layer of one container: made before its first run, removed with it. */
-import { closeSync, mkdirSync } from "node:fs";
-import { hasErrno } from "../base/errors.ts";
-import { faultPoint } from "../base/fault.ts";
-import { chmodAt, chownAt, openRoot, setTimesAt, statx } from "../ffi/index.ts";
-import { removeTree } from "./remove-tree.ts";
+/**
+ * A container's writable layer: the upper and overlayfs's work directory, side by side.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { UndoStack } from "../base/undo.ts";
+import { removeTree } from "../ffi/index.ts";
 
-export interface UpperDirectories {
+export interface Upper {
   readonly dir: string;
+  /** On the same file system; overlayfs wants it empty and to itself. */
   readonly work: string;
 }
 
-/**
- * Makes both directories below an existing one. The upper's own mode, owner and times are those of the
- * container's "/", so they are taken from the uppermost layer's. Throws Node's errors (ENOSPC, EROFS …).
- */
-export function createUpper({ dir, work }: UpperDirectories, layers: readonly string[]): void {
-  makeDirectory(dir, 0o755);
-  faultPoint();
-  makeDirectory(work, 0o700);
-  const [top] = layers;
-  if (top === undefined) return;
-  const [from, to] = [openRoot(top), openRoot(dir)];
-  try {
-    const { uid, gid, mode, mtimeNs, atimeNs } = statx(from, "");
-    chownAt(to, "", uid, gid);
-    chmodAt(to, "", mode & 0o7777);
-    setTimesAt(to, "", { atimeNs, mtimeNs });
-  } finally {
-    closeSync(from);
-    closeSync(to);
-  }
+/** Where a container's upper is, below its directory. */
+function upperBelow(directory: string): Upper {
+  return { dir: join(directory, "upper"), work: join(directory, "work") };
 }
 
-/** A create that was killed may have left it, empty. */
-function makeDirectory(path: string, mode: number): void {
-  try {
-    mkdirSync(path, { mode });
-  } catch (error) {
-    if (!hasErrno(error, "EEXIST")) throw error;
-  }
+/** Makes both directories; either may be left from a creation that was killed. */
+export function createUpper(directory: string): Upper {
+  using undo = new UndoStack();
+  const upper = upperBelow(directory);
+  // The upper's mode becomes the mode of the container's "/".
+  mkdirSync(upper.dir, { recursive: true, mode: 0o755 });
+  undo.defer(() => removeTree(upper.dir));
+  mkdirSync(upper.work, { recursive: true, mode: 0o700 });
+  undo.keep();
+  return upper;
 }
 
-/** Whatever the container has put there. Throws as removeTree does; run again, it goes on where it failed. */
-export function removeUpper({ dir, work }: UpperDirectories): void {
+/** Removes the upper with all that the container has written; one that is gone is fine. */
+export function removeUpper(directory: string): void {
+  const { dir, work } = upperBelow(directory);
   removeTree(dir);
-  faultPoint();
   removeTree(work);
-}
-
-/**
- * Lets a volatile upper be mounted once more. overlayfs marks it in its work directory and refuses it
- * afterwards, as its contents may be lost in a crash; within the same boot they are all there
- * (overlayfs.rst, "Volatile mount").
- */
-export function forgetVolatile({ work }: Pick<UpperDirectories, "work">): void {
-  removeTree(`${work}/work/incompat/volatile`);
 }
