@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A longer line becomes several records. The kubelet's readers expect no more than 16 KiB either. */
-#define LINE_MAX_SIZE 16384u
+/* A longer line becomes several records. The kubelet expects no more than 16 KiB of one. */
+#define LINE_MAX_SIZE 12288u
 
 /* One stream's bytes that are not cut into records yet; all zero at first. */
 struct lines {

@@ -13,7 +13,7 @@
 #include "lines.h"
 #include "timestamp.h"
 
-#define LOG_BATCH_SIZE 32768u
+#define LOG_BATCH_SIZE 16384u
 
 /*
  * Opens path for appending, mode 0600. The last component may be no symlink and must be a regular

@@ -455,9 +455,6 @@ static void fill_poll(struct pollfd *poll, int pidfd)
 	poll[POLL_STDIN] = (struct pollfd){ stdin_pending(&relay.in) ? relay.in.fd : -1, POLLOUT, 0 };
 	poll[POLL_OOM] = (struct pollfd){ oom_fd(), POLLPRI, 0 };
 	clients_poll(&relay.clients, poll + POLL_CLIENT);
-	/* A stream that cannot be read for want of room is not a quiet one. */
-	if (!room)
-		relay.data_ms = relay.stream[0].data_ms = relay.stream[1].data_ms = relay.now_ms;
 }
 
 static void check_oom(void)
@@ -466,8 +463,17 @@ static void check_oom(void)
 		(void)record_event(relay.plan, "oom", NULL);
 }
 
+/* A stream that was not asked, because there was no room for its data, was not quiet. */
+static void note_unasked(const struct pollfd *poll)
+{
+	for (int i = 0; i < 2; i++)
+		if (relay.stream[i].fd >= 0 && poll[POLL_STREAM + i].fd < 0)
+			relay.data_ms = relay.stream[i].data_ms = relay.now_ms;
+}
+
 static void turn(struct pollfd *poll, int pidfd, siginfo_t *exit, int *error)
 {
+	note_unasked(poll);
 	if (poll[POLL_LISTENER].revents)
 		clients_accept(&relay.clients);
 	clients_polled(&relay.clients, poll + POLL_CLIENT);

@@ -1,3 +1,4 @@
+// @no-vm: it moves many bytes, and the VM is emulated.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
@@ -85,6 +86,7 @@ describe("the supervisor's log", () => {
 
   it("shows a prompt that waits for its answer", async () => {
     await using container = new Supervised(["/bin/sh", "-c", "printf 'name? '; exec sleep 30"]);
+    await container.running;
     await until("the prompt is in the log", () =>
       readFileSync(container.logPath, "utf8").includes("P name? \n"),
     );
@@ -100,7 +102,7 @@ describe("the supervisor's log", () => {
         "-c",
         "(sleep 0.2; echo late) & (while sleep 0.05; do echo chatter; done) & echo $! >&2; exit 0",
       ],
-      { exitDrainMs: 150 },
+      { exitDrainMs: 300 },
     );
     const begin = Date.now();
     await container.ended;
