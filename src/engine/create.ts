@@ -2,20 +2,19 @@
  * Making a container: everything about it that does not change from run to run is decided and
  * recorded here. Nothing of it runs, and nothing is mounted.
  */
-import { mkdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { UndoStack } from "../base/undo.ts";
 import { containerHostname, resolveProcess } from "./bundle/process.ts";
 import { checkRequest } from "./bundle/request.ts";
 import { randomContainerId } from "./container-id.ts";
-import { probeDevice } from "./device.ts";
 import { containerPaths, containersDirectory, type Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
 import { randomName } from "./random-name.ts";
 import type { ContainerConfig, ContainerId } from "./records.ts";
-import type { ContainerRequest, MountRequest, NamespacesRequest } from "./request.ts";
-import { resolveContainer } from "./resolve.ts";
+import type { ContainerRequest } from "./request.ts";
+import { lookUpRequest, makeBindSources } from "./request-facts.ts";
 import { type ResolvedRoot, resolveRoot } from "./root.ts";
 import { writeConfig } from "./store/config.ts";
 import { type Lock, lock } from "./store/lock.ts";
@@ -50,7 +49,8 @@ export async function createLocked(
   await using undo = new UndoStack();
   const root = resolveRoot(engine, request);
   const id = randomContainerId();
-  const resolved = resolveRequest(engine, request, undo);
+  const resolved = lookUpRequest(engine, request);
+  makeBindSources(request, undo);
   const held = await lock(engine, id);
   undo.defer(() => {
     held.removeFile();
@@ -136,45 +136,4 @@ function makeBelow(parent: string, dir: string): void {
     mkdirSync(parent, { recursive: true, mode: 0o711 });
     mkdirSync(dir, { mode: 0o711 });
   }
-}
-
-/**
- * What of the request only this host can answer: bind sources are there (or made), device nodes are
- * looked at, containers whose namespaces are joined are named by id, which a rename does not change.
- */
-export function resolveRequest(
-  engine: Engine,
-  request: ContainerRequest,
-  undo: UndoStack,
-): ContainerRequest {
-  for (const mount of request.mounts ?? []) prepareBindSource(mount, undo);
-  return {
-    ...request,
-    ...(request.devices ? { devices: request.devices.map(probeDevice) } : {}),
-    ...(request.namespaces ? { namespaces: resolvePeers(engine, request.namespaces) } : {}),
-  };
-}
-
-function prepareBindSource(mount: MountRequest, undo: UndoStack): void {
-  if (mount.type !== "bind" || statSync(mount.source, { throwIfNoEntry: false })) return;
-  if (!mount.createSource) {
-    throw new TsrunError("NOT_FOUND", `the bind source "${mount.source}" does not exist`, {
-      hint: "Make it first; `--volume` makes a missing directory by itself.",
-      origin: "mounts",
-    });
-  }
-  const made = inStore("make", mount.source, () => mkdirSync(mount.source, { recursive: true }));
-  if (made !== undefined) undo.defer(() => rmSync(made, { recursive: true, force: true }));
-}
-
-type SharedChoice = "pid" | "ipc" | "uts" | "cgroup" | "network";
-const SHARED_CHOICES: readonly SharedChoice[] = ["pid", "ipc", "uts", "cgroup", "network"];
-
-function resolvePeers(engine: Engine, choices: NamespacesRequest): NamespacesRequest {
-  const resolved = SHARED_CHOICES.flatMap((type) => {
-    const choice = choices[type];
-    if (choice?.kind !== "container") return [];
-    return [[type, { ...choice, container: resolveContainer(engine, choice.container) }]];
-  });
-  return { ...choices, ...Object.fromEntries(resolved) };
 }

@@ -28,6 +28,7 @@ export {
   removeImage,
   tagImage,
 } from "./images.ts";
+export { type EngineInfo, engineInfo } from "./info.ts";
 export { type KillOptions, killContainer } from "./kill.ts";
 export {
   inspectContainer,
@@ -37,6 +38,7 @@ export {
 } from "./list.ts";
 export { LogFormatter, type LogRecord, parseLogTime } from "./logs/index.ts";
 export { pauseContainer, resumeContainer } from "./pause.ts";
+export { planContainer } from "./plan-request.ts";
 export type * from "./records.ts";
 export { type RemoveOptions, removeContainer } from "./remove.ts";
 export { renameContainer } from "./rename.ts";

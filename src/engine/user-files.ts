@@ -12,10 +12,23 @@ const O_PATH_DIRECTORY = 0o10000000 | 0o200000;
 export function readUserFiles(roots: readonly string[]): UserFiles {
   const fds: number[] = [];
   try {
-    for (const root of roots) fds.push(openSync(root, O_PATH_DIRECTORY));
+    for (const root of roots) {
+      const fd = openIfThere(root);
+      if (fd !== undefined) fds.push(fd);
+    }
     return { passwd: readFirst(fds, "/etc/passwd"), group: readFirst(fds, "/etc/group") };
   } finally {
     for (const fd of fds) closeSync(fd);
+  }
+}
+
+/** A writable layer that is not made yet hides nothing. */
+function openIfThere(root: string): number | undefined {
+  try {
+    return openSync(root, O_PATH_DIRECTORY);
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return undefined;
+    throw error;
   }
 }
 

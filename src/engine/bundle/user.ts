@@ -35,7 +35,9 @@ export function resolveUser(
   const gid = groupPart ? groupId(groupPart, groups) : account.gid;
   const memberships = groupPart
     ? []
-    : groups.filter(({ members }) => members.includes(account.name ?? "")).map(({ gid: id }) => id);
+    : groups
+        .filter(({ members }) => account.name !== undefined && members.includes(account.name))
+        .map(({ gid: id }) => id);
   const added = groupAdd.map((group) => groupId(group, groups));
   const additionalGids = [...new Set([...memberships, ...added])].filter((id) => id !== gid);
   return { uid: account.uid, gid, additionalGids, home: account.home };

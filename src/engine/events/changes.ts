@@ -8,7 +8,7 @@ import { inStore } from "../store/store-error.ts";
  */
 export class DirectoryChanges implements Disposable {
   readonly #watcher: { close(): void };
-  #changed = false;
+  #changed: boolean = false;
   #wake: (() => void) | undefined;
 
   constructor(directory: string) {
