@@ -133,3 +133,12 @@ function invalidIdMap(text: string, origin: string): TsrunError {
     hint: 'Write "idmap=uids=FROM-TO-SIZE;gids=FROM-TO-SIZE", several ranges joined by "#".',
   });
 }
+
+/** The kernel's overflow id, which stands for every id that is not mapped (user_namespaces(7)). */
+const OVERFLOW_ID = 65_534;
+
+/** The host's id for one of the container's. */
+export function hostId(id: number, maps: IdMaps["uids"]): number {
+  const map = maps.find(({ containerID, size }) => id >= containerID && id < containerID + size);
+  return map ? map.hostID + (id - map.containerID) : OVERFLOW_ID;
+}

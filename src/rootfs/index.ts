@@ -4,6 +4,7 @@
  * host, and never mounts anything on the host: it says what to ask for, the stage asks.
  * Start with plan.ts; mount-options.ts is the table of options.
  */
+export { createCopiedUpMounts, type PreparedMount } from "./copy-up.ts";
 export type { RootfsFacts, SourceKind } from "./facts.ts";
 export { type IdMaps, type IdMapsKey, idMapsKey, idMapsNeeded } from "./id-maps.ts";
 export { type MountOptions, parseMountOptions } from "./mount-options.ts";

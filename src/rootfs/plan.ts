@@ -46,7 +46,7 @@ export interface RootfsPlanInput {
     /** User namespaces for `idMapsNeeded`, open in these slots. */
     readonly idMapSlots?: ReadonlyMap<IdMapsKey, Slot>;
     /**
-     * Mounts by their index that were made before the launch (`createCopiedUpTmpfs`), detached;
+     * Mounts by their index that were made before the launch (`createCopiedUpMounts`), detached;
      * "plain" where tmpcopyup found nothing to copy.
      */
     readonly preparedMounts?: ReadonlyMap<number, Slot | "plain">;
@@ -295,7 +295,7 @@ function preparedMount(
     const origin = `mounts[${index}]`;
     throw new TsrunError("UNSUPPORTED", `${origin}: nobody has prepared the tmpfs for tmpcopyup`, {
       origin,
-      hint: "Leave the option out, or let createCopiedUpTmpfs make the mount before the launch.",
+      hint: "Leave the option out, or let createCopiedUpMounts make the mount before the launch.",
     });
   }
   return prepared === "plain" ? undefined : prepared;
