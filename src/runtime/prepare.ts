@@ -6,7 +6,7 @@
 import { closeSync } from "node:fs";
 import { UndoStack } from "../base/undo.ts";
 import type { Slot } from "../plan/index.ts";
-import { type IdMapsKey, idMapsNeeded } from "../rootfs/index.ts";
+import { createCopiedUpMounts, type IdMapsKey, idMapsNeeded } from "../rootfs/index.ts";
 import { type MachineArch, seccompFilter, seccompFlags } from "../security/index.ts";
 import type { OciSeccomp, OciSpec, RootMount } from "../spec/index.ts";
 import { createIdMapNamespace } from "./id-map-namespace.ts";
@@ -17,6 +17,8 @@ export interface Prepared {
   /** Descriptors that become the plan's first slots, in order. The caller closes them. */
   readonly inherit: readonly number[];
   readonly idMapSlots: ReadonlyMap<IdMapsKey, Slot>;
+  /** tmpfs mounts that were filled beforehand (tmpcopyup), by their index in `mounts`. */
+  readonly preparedMounts: ReadonlyMap<number, Slot | "plain">;
 }
 
 export async function prepareLaunch(
@@ -33,10 +35,16 @@ export async function prepareLaunch(
     idMapSlots.set(key, inherit.length as Slot);
     inherit.push(fd);
   }
+  const preparedMounts = new Map<number, Slot | "plain">();
+  for (const [index, mount] of createCopiedUpMounts(spec, root)) {
+    if (mount !== "plain") undo.defer(() => closeSync(mount));
+    preparedMounts.set(index, mount === "plain" ? mount : (inherit.length as Slot));
+    if (mount !== "plain") inherit.push(mount);
+  }
   const { seccomp } = spec.linux;
   const compiled = seccomp ? compile(seccomp, arch, cacheDir) : undefined;
   undo.keep();
-  return { ...(compiled ? { seccomp: compiled } : {}), inherit, idMapSlots };
+  return { ...(compiled ? { seccomp: compiled } : {}), inherit, idMapSlots, preparedMounts };
 }
 
 /** The filter and flags of an OCI profile, from the cache where it is there. */
