@@ -33,8 +33,8 @@ export function programHelp(commands: readonly CommandSpec[], columns = COLUMNS)
     section("Global options", optionRows([...GLOBAL_OPTIONS, HELP_OPTION]), columns),
     "",
     "To begin:",
-    "  tsrun image import ./rootfs debian     Make an image of a directory or tar archive",
-    "  tsrun run --rm -it debian bash         Run a shell in it",
+    "  tsrun image import ./rootfs debian    Make an image of a directory or archive",
+    "  tsrun run --rm -it debian bash        Run a shell in it",
     "",
     'See "tsrun help COMMAND" for the options and examples of a command.',
   ].join("\n");

@@ -142,4 +142,6 @@ let debug = false;
 process.on("uncaughtException", (error) => {
   void report(error).then((status) => process.exit(status));
 });
-process.exit(await main(process.argv.slice(2)).catch(report));
+void main(process.argv.slice(2))
+  .catch(report)
+  .then((status) => process.exit(status));
