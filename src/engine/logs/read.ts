@@ -34,18 +34,24 @@ export interface FollowOptions {
  * The records of a log, oldest first. No log is an empty one. Throws STORE_UNAVAILABLE if it cannot be
  * read, ABORTED by the signal.
  */
-export async function* readLogs(options: ReadLogsOptions): AsyncGenerator<LogRecord, void, void> {
-  for await (const records of readLogBatches(options)) yield* records;
+export function readLogs(options: ReadLogsOptions): AsyncGenerator<LogRecord, void, void> {
+  return oneByOne(readLogBatches(options));
 }
 
 /** The same, as many records at a time as one read gives: faster for those who copy. */
-export async function* readLogBatches(
-  options: ReadLogsOptions,
-): AsyncGenerator<LogRecord[], void, void> {
-  const reader = new LogReader(options);
+export function readLogBatches(options: ReadLogsOptions): AsyncGenerator<LogRecord[], void, void> {
+  // Made now, not at the first record: `ended` is looked after from the start, should it reject.
+  return readToTheEnd(new LogReader(options));
+}
+
+async function* oneByOne(batches: AsyncIterable<LogRecord[]>): AsyncGenerator<LogRecord> {
+  for await (const records of batches) yield* records;
+}
+
+async function* readToTheEnd(reader: LogReader): AsyncGenerator<LogRecord[]> {
   try {
     yield* reader.existing();
-    if (options.follow !== undefined) yield* reader.following(options.follow);
+    yield* reader.following();
   } finally {
     await reader.close();
   }
@@ -60,8 +66,17 @@ class LogReader {
   /** A record later than `until` has come. */
   #past: boolean = false;
 
+  /** The container has ended. */
+  #over: boolean = false;
+  #changes: LogChanges | undefined;
+
   constructor(options: ReadLogsOptions) {
     this.#options = options;
+    const end = () => {
+      this.#over = true;
+      this.#changes?.notify();
+    };
+    options.follow?.ended.then(end, end);
   }
 
   async close(): Promise<void> {
@@ -76,25 +91,19 @@ class LogReader {
     yield* this.#readThrough();
   }
 
-  async *following({ ended }: FollowOptions): AsyncGenerator<LogRecord[]> {
+  async *following(): AsyncGenerator<LogRecord[]> {
+    if (this.#options.follow === undefined) return;
     using changes = new LogChanges(this.#options.path);
-    let over = false;
-    const end = () => {
-      over = true;
-      changes.notify();
-    };
-    ended.then(end, end);
+    this.#changes = changes;
     const wake = () => changes.notify();
     this.#options.signal?.addEventListener("abort", wake);
     try {
       while (!this.#past) {
         // Looked at before the read: what was written before the end is read after it.
-        const last = over || this.#isUntilOver();
-        if (await this.#moveOn()) {
-          yield* this.#readThrough();
-          continue;
-        }
+        const last = this.#over || this.#isUntilOver();
+        const moved = await this.#moveOn();
         yield* this.#readThrough();
+        if (moved) continue;
         if (last) return;
         await changes.wait();
       }
