@@ -1,13 +1,14 @@
 /**
  * npm run build: src/ becomes dist/ and native/ becomes native/build/tsrun-stage.
  *
- * One ES module per CLI command and per shared part (esbuild's splitting), so that a command loads
- * only what it needs; declarations by tsc; the man page and the completions from the command table.
+ * One file for the command line and one for the library; declarations by tsc; the man page and the
+ * completions from the command table; and what V8 makes of the command line, kept for its next start.
  * dist/ is made beside the old one and swapped in, and left alone when its sources did not change.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  copyFileSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -17,21 +18,36 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
-import { build } from "esbuild";
+import { type BuildOptions, build } from "esbuild";
 import { nodeBuiltins } from "./node-builtins.ts";
 
 const PROJECT = resolve(import.meta.dirname, "..");
 const DIST = join(PROJECT, "dist");
-const NEXT = join(PROJECT, "dist.next");
+const NEXT = join(PROJECT, `dist.${process.pid}`);
 const STAMP = ".sources";
 const INPUTS = [
   "src/**/*.ts",
   "package.json",
   "package-lock.json",
   "tsconfig*.json",
-  "scripts/build.ts",
-  "scripts/node-builtins.ts",
+  "scripts/{build,node-builtins}.ts",
+  "scripts/{cli-entry,code-cache}.cjs",
 ];
+
+const SHARED: BuildOptions = {
+  absWorkingDir: PROJECT,
+  outdir: NEXT,
+  bundle: true,
+  platform: "node",
+  target: "node22",
+  // Names stay: a bug's stack trace tells them. White space costs start-up time.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  sourcemap: "linked",
+  sourcesContent: false,
+  legalComments: "none",
+  logLevel: "warning",
+};
 
 const force = process.argv.includes("--force");
 const started = performance.now();
@@ -43,13 +59,18 @@ if (current && !force) {
   await native;
   say("dist/ is up to date");
 } else {
-  rmSync(NEXT, { recursive: true, force: true });
-  await Promise.all([native, bundle(), declarations()]);
-  writeFileSync(join(NEXT, STAMP), sources);
+  try {
+    await Promise.all([native, bundle(), declarations()]);
+  } catch (error) {
+    rmSync(NEXT, { recursive: true, force: true });
+    throw error;
+  }
+  copyFileSync(join(PROJECT, "scripts/cli-entry.cjs"), join(NEXT, "cli.cjs"));
   rmSync(DIST, { recursive: true, force: true });
   renameSync(NEXT, DIST);
   generatePages();
-  warmCompileCache();
+  warmCodeCache();
+  writeFileSync(join(DIST, STAMP), sources);
   say(`built dist/ and native/build/ in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 
@@ -80,31 +101,34 @@ function run(command: string, args: readonly string[]): Promise<void> {
   });
 }
 
+/**
+ * The library is an ES module. The command line is one CommonJS file: a command's modules are
+ * evaluated when it is typed, and Node's loader for ES modules alone would cost 10 ms more.
+ */
 async function bundle(): Promise<void> {
-  await build({
-    absWorkingDir: PROJECT,
-    entryPoints: { cli: "src/cli/main.ts", index: "src/index.ts" },
-    outdir: NEXT,
-    chunkNames: "chunks/[name]-[hash]",
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node22",
-    // The library's users and the stack traces of bugs see the real names; whitespace costs start-up time.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    keepNames: false,
-    sourcemap: "linked",
-    sourcesContent: false,
-    legalComments: "none",
-    plugins: [nodeBuiltins],
-    banner: {
+  await Promise.all([
+    build({
+      ...SHARED,
+      entryPoints: { tsrun: "src/cli/main.ts" },
+      outExtension: { ".js": ".cjs" },
+      format: "cjs",
+      define: { "import.meta.dirname": "__dirname", "import.meta.url": "__importMetaUrl" },
+      banner: {
+        js: 'const __importMetaUrl=process.getBuiltinModule("node:url").pathToFileURL(__filename).href;',
+      },
+      plugins: [nodeBuiltins],
+    }),
+    build({
+      ...SHARED,
+      entryPoints: { index: "src/index.ts" },
+      format: "esm",
       // Bundled CommonJS packages (tar-stream) ask for Node's own modules by require().
-      js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);',
-    },
-    logLevel: "warning",
-  });
+      banner: {
+        js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);',
+      },
+      plugins: [nodeBuiltins],
+    }),
+  ]);
 }
 
 async function declarations(): Promise<void> {
@@ -129,17 +153,24 @@ function generatePages(): void {
   }
 }
 
-/** Node keeps what it compiled below dist/.cache: the first run of the user's is as fast as the second. */
-function warmCompileCache(): void {
-  mkdirSync(join(DIST, ".cache"));
-  for (const args of [["version"], ["--help"], ["run", "--help"]]) tsrun(args);
+/** The cache is of the functions that these commands call; see cli-entry.cjs. */
+function warmCodeCache(): void {
+  const commands = [["version"], ["ps"], ["plan", "--rootfs", "/", "true"]];
+  for (const args of commands) {
+    check([process.execPath, "scripts/code-cache.cjs", join(DIST, "tsrun.cjs"), ...args]);
+  }
 }
 
 function tsrun(args: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(join(PROJECT, "bin/tsrun"), args, {
+  return check([join(PROJECT, "bin/tsrun"), ...args]);
+}
+
+function check([command = "", ...args]: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: PROJECT,
     encoding: "utf8",
   });
   if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`tsrun ${args.join(" ")} ended with ${status}: ${stderr}`);
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${status}: ${stderr}`);
   return stdout;
 }

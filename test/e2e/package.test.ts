@@ -34,7 +34,7 @@ describe("the npm package", () => {
     const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
     for (const needed of [
       "bin/tsrun",
-      "dist/cli.js",
+      "dist/cli.cjs",
       "dist/index.js",
       "dist/types/index.d.ts",
       "dist/man/tsrun.1",
