@@ -66,9 +66,8 @@ export const CLONE_NEWNS = 0x2_0000;
 export const S_IFIFO = 0o010000;
 export const S_IFCHR = 0o020000;
 export const S_IFBLK = 0o060000;
+export const S_IFREG = 0o100000;
 
 /** open(2), the same on x86-64 and arm64. */
-export const O_CREAT = 0o100;
-export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;

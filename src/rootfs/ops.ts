@@ -7,15 +7,7 @@
  */
 import { posix } from "node:path";
 import type { Op, Phase, PlannedOp, Slot, SlotAllocator } from "../plan/index.ts";
-import {
-  AT_EMPTY_PATH,
-  AT_RECURSIVE,
-  O_CLOEXEC,
-  O_CREAT,
-  O_NONBLOCK,
-  O_PATH,
-  RESOLVE,
-} from "./flags.ts";
+import { AT_EMPTY_PATH, AT_RECURSIVE, O_CLOEXEC, O_PATH, RESOLVE, S_IFREG } from "./flags.ts";
 import type { AttributeChange, Propagation } from "./mount-options.ts";
 
 type Consequences = Omit<PlannedOp, "op" | "phase" | "origin">;
@@ -74,28 +66,10 @@ export function openTarget(make: OpMaker, slots: RootfsSlots, place: TargetPlace
     });
   if (path === ".") return [make(openAt(below, ".", out, resolve))];
 
-  const parent = posix.dirname(path);
-  const creation: PlannedOp[] =
-    kind === "directory"
-      ? [make({ kind: "mkdirBelow", path, root: below, mode: 0o755 }, { hint }), open({})]
-      : [
-          ...(parent === "."
-            ? []
-            : [make({ kind: "mkdirBelow", path: parent, root: below, mode: 0o755 }, { hint })]),
-          make(
-            {
-              kind: "openat2",
-              path,
-              dir: below,
-              // Not O_EXCL: a dangling link (/etc/resolv.conf often is one) is followed and its target made.
-              flags: O_CREAT | O_NONBLOCK | O_CLOEXEC,
-              mode: 0o644,
-              resolve,
-              out,
-            },
-            { hint },
-          ),
-        ];
+  // mkdirBelow follows a dangling link (/etc/resolv.conf often is one) and completes it at its target,
+  // below the root; open(2) with O_CREAT would fail where the target's directory is missing.
+  const mode = kind === "directory" ? 0o755 : S_IFREG | 0o644;
+  const creation = [make({ kind: "mkdirBelow", path, root: below, mode }, { hint }), open({})];
   return [open({ tolerate: ["ENOENT"], skipOk: creation.length }), ...creation];
 }
 

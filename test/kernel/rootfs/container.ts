@@ -5,7 +5,12 @@
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { planNamespaces, readNamespaceFacts } from "../../../src/namespaces/index.ts";
-import { type LaunchPlan, type PlannedOp, type Slot, SlotAllocator } from "../../../src/plan/index.ts";
+import {
+  type LaunchPlan,
+  type PlannedOp,
+  type Slot,
+  SlotAllocator,
+} from "../../../src/plan/index.ts";
 import { idMapsKey, idMapsNeeded, planRootfs, readRootfsFacts } from "../../../src/rootfs/index.ts";
 import { launch } from "../../../src/runtime/launch.ts";
 import type { OciLinux, OciMount, OciSpec, RootMount } from "../../../src/spec/index.ts";
@@ -41,14 +46,24 @@ export const USUAL_MOUNTS: readonly OciMount[] = [
     source: "tmpfs",
     options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
   },
-  { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"] },
+  {
+    destination: "/sys",
+    type: "sysfs",
+    source: "sysfs",
+    options: ["nosuid", "noexec", "nodev", "ro"],
+  },
   {
     destination: "/dev/pts",
     type: "devpts",
     source: "devpts",
     options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
   },
-  { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] },
+  {
+    destination: "/dev/mqueue",
+    type: "mqueue",
+    source: "mqueue",
+    options: ["nosuid", "noexec", "nodev"],
+  },
   {
     destination: "/dev/shm",
     type: "tmpfs",
