@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
 import { TsrunError } from "../base/errors.ts";
+import { randomHex } from "../base/random.ts";
 import type { ContainerId } from "./records.ts";
 
 const ID_BYTES = 32;
@@ -9,7 +9,7 @@ const PREFIX_PATTERN = /^[0-9a-f]{1,64}$/;
 const SHORT_LENGTH = 12;
 
 export function randomContainerId(): ContainerId {
-  return randomBytes(ID_BYTES).toString("hex") as ContainerId;
+  return randomHex(ID_BYTES) as ContainerId;
 }
 
 export function isContainerId(text: string): text is ContainerId {

@@ -2,7 +2,6 @@
  * Names for containers that nobody named: an adjective and a thing from a harbour, so that a list of
  * them can be read aloud. Some five thousand pairs; the caller tries another when one is taken.
  */
-import { randomInt } from "node:crypto";
 
 const ADJECTIVES = `
   able agile amber ample azure balmy bold brave breezy bright brisk calm candid cheery civil clever
@@ -28,6 +27,7 @@ export function randomName(): string {
   return `${pick(ADJECTIVES)}_${pick(THINGS)}`;
 }
 
+/** A name is no secret, and one that is taken is drawn again. */
 function pick(words: readonly string[]): string {
-  return words[randomInt(words.length)] ?? "";
+  return words[Math.floor(Math.random() * words.length)] ?? "";
 }
