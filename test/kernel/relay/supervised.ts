@@ -14,7 +14,7 @@ import {
 } from "../../../src/engine/logs/index.ts";
 import type { ExitRecord } from "../../../src/engine/records.ts";
 import { socketpair } from "../../../src/ffi/index.ts";
-import type { Op, RelayPlan, Slot } from "../../../src/plan/index.ts";
+import { type Op, type RelayPlan, SLOT_CWD, type Slot } from "../../../src/plan/index.ts";
 import { buildStage, exec, isGone, killNow, plan, planned, Stage } from "../../native/stage.ts";
 
 buildStage();
@@ -27,11 +27,14 @@ export interface SupervisedOptions {
   readonly client?: boolean;
   readonly exitDrainMs?: number;
   readonly socketDir?: string;
-  readonly memoryEventsPath?: string;
+  /** Directory of the cgroup that the command is born in; its memory.events are watched. */
+  readonly cgroup?: string;
 }
 
 const DEVPTS = 0 as Slot;
 const SLAVE = 1 as Slot;
+const CGROUP = 2 as Slot;
+const O_DIRECTORY = 0o200000;
 
 export class Supervised implements AsyncDisposable {
   readonly dir: string;
@@ -50,8 +53,9 @@ export class Supervised implements AsyncDisposable {
     this.socketDir = options.socketDir ?? this.dir;
     const pair = options.client ? socketpair() : undefined;
     this.stage = Stage.start(
-      plan([...terminalOps(options), exec(...argv)], {
+      plan([...cgroupOps(options), ...terminalOps(options), exec(...argv)], {
         supervision: { relay: this.#relay(options) },
+        ...(options.cgroup ? { cgroupSlot: CGROUP } : {}),
       }),
       pair === undefined ? {} : { client: pair[1] },
     );
@@ -121,15 +125,21 @@ export class Supervised implements AsyncDisposable {
       exitRecordPath: join(this.dir, "exit.json"),
       journal: { path: join(this.dir, "journal"), head: '{"id":"test"' },
       exitDrainMs: options.exitDrainMs ?? 300,
-      ...(options.memoryEventsPath ? { memoryEventsPath: options.memoryEventsPath } : {}),
+      ...(options.cgroup ? { memoryEventsPath: join(options.cgroup, "memory.events") } : {}),
     };
   }
+}
+
+function cgroupOps({ cgroup }: SupervisedOptions) {
+  if (cgroup === undefined) return [];
+  const open: Op = { kind: "open", path: cgroup, dir: SLOT_CWD, flags: O_DIRECTORY, out: CGROUP };
+  return [planned("host", open)];
 }
 
 function terminalOps({ tty }: SupervisedOptions) {
   if (!tty) return [];
   const ops: Op[] = [
-    { kind: "open", path: "/dev/pts", dir: -1 as Slot, flags: 0o200000, out: DEVPTS },
+    { kind: "open", path: "/dev/pts", dir: SLOT_CWD, flags: O_DIRECTORY, out: DEVPTS },
     { kind: "openPty", devpts: DEVPTS, rows: 24, cols: 80, out: SLAVE },
     { kind: "setsid" },
     { kind: "stdioPty", slave: SLAVE },
