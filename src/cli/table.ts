@@ -593,7 +593,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       { command: "tsrun plan --memory 512m busybox sh", meaning: "What a limit becomes" },
       { command: "tsrun plan --format json -v /srv:/srv:ro busybox | jq .ops", meaning: "As data" },
     ],
-    load: () => import("./commands/later.ts"),
+    load: () => import("./commands/plan.ts"),
   },
   {
     name: "image import",
@@ -712,7 +712,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       "The kernel, its cgroup controllers, overlay, seccomp and AppArmor, and where things are kept.",
     ],
     examples: [{ command: "tsrun info --format json", meaning: "For a script" }],
-    load: () => import("./commands/later.ts"),
+    load: () => import("./commands/info.ts"),
   },
   {
     name: "system check",

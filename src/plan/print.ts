@@ -6,19 +6,25 @@ import type { Phase } from "./abi.ts";
 import { type Op, type OpKind, type OpOf, SLOT_CWD, type Slot } from "./ops.ts";
 import type { LaunchPlan, PlannedOp } from "./plan.ts";
 
-/** Lines without colours; columns are aligned. */
+/**
+ * Lines without colours; columns are aligned. Descriptors are called what they were opened for; paths
+ * below the container's root begin with ROOT.
+ */
 export function printPlan(plan: LaunchPlan): string {
+  const names = new SlotNames(plan);
   const rows: (readonly [phase: string, call: string, operands: string, origin: string])[] = [];
-  const ops = (phase: Phase) => {
+  const print = (phase: Phase) => {
     for (const planned of plan.ops) {
-      if (planned.phase === phase) rows.push([phase, ...requestOf(planned), planned.origin]);
+      if (planned.phase !== phase) continue;
+      rows.push([phase, ...requestOf(planned, names), planned.origin]);
+      names.learn(planned.op);
     }
   };
-  ops("host");
-  rows.push(["host", "clone3", cloneOperands(plan), "linux.namespaces"]);
-  ops("parent");
-  ops("child");
-  ops("teardown");
+  print("host");
+  rows.push(["host", "clone3", cloneOperands(plan, names), "linux.namespaces"]);
+  print("parent");
+  print("child");
+  print("teardown");
   const width = (column: 0 | 1) => Math.max(...rows.map((row) => row[column].length));
   const [phaseWidth, callWidth] = [width(0), width(1)];
   return rows
@@ -26,14 +32,19 @@ export function printPlan(plan: LaunchPlan): string {
       ([phase, call, operands, origin]) =>
         `${phase.padEnd(phaseWidth)}  ${call.padEnd(callWidth)}  ${operands}  (${origin})\n`,
     )
-    .join("");
+    .join("")
+    .replace(/0{64}/g, "ID"); // the container's id, which a plan does not have yet
 }
 
-function requestOf(planned: PlannedOp): readonly [call: string, operands: string] {
-  const { op, tolerate = [] } = planned;
-  const [call, operands] = (REQUESTS[op.kind] as (op: Op) => Request)(op);
-  const unless = tolerate.length > 0 ? `, ${tolerate.join(" and ")} is no failure` : "";
-  return [call, `${operands}${unless}`];
+function requestOf(
+  { op, tolerate = [], skipOk = 0, skipFailed = 0 }: PlannedOp,
+  names: SlotNames,
+): readonly [call: string, operands: string] {
+  const [call, operands] = (REQUESTS[op.kind] as (op: Op, names: SlotNames) => Request)(op, names);
+  const may = tolerate.length > 0 ? `; ${tolerate.join(" or ")} is no failure` : "";
+  const success = skipOk > 0 ? `; success skips ${skipOk}` : "";
+  const failure = skipFailed > 0 ? `, skips ${skipFailed}` : "";
+  return [call, `${operands}${may}${failure}${success}`];
 }
 
 /** The plan as plain data: 64-bit numbers and bytes become text, everything else is as it is. */
@@ -47,49 +58,96 @@ function jsonValue(_key: string, value: unknown): unknown {
   return value;
 }
 
-function cloneOperands({ cloneFlags, cgroupSlot }: LaunchPlan): string {
+function cloneOperands({ cloneFlags, cgroupSlot }: LaunchPlan, names: SlotNames): string {
   const flags = flagNames(cloneFlags, CLONE_FLAGS);
-  return cgroupSlot === SLOT_CWD ? flags : `${flags}|CLONE_INTO_CGROUP ${slot(cgroupSlot)}`;
+  return cgroupSlot === SLOT_CWD ? flags : `${flags}|CLONE_INTO_CGROUP ${names.of(cgroupSlot)}`;
 }
 
+/** What each descriptor slot holds at this point of the plan, in words. */
+class SlotNames {
+  readonly #names = new Map<Slot, string>();
+  /** The slot of the container's root: the directory that the child enters before pivot_root. */
+  readonly #root: Slot | undefined;
+
+  constructor({ ops, inheritedFds }: LaunchPlan) {
+    for (let index = 0; index < inheritedFds; index++) {
+      this.#names.set(index as Slot, `inherited[${index}]`);
+    }
+    const pivot = ops.findIndex(({ op }) => op.kind === "pivotRoot");
+    const entered = ops.slice(0, Math.max(pivot, 0)).findLast(({ op }) => op.kind === "fchdir")?.op;
+    this.#root = entered?.kind === "fchdir" ? entered.slot : undefined;
+  }
+
+  of(slot: Slot): string {
+    if (slot === SLOT_CWD) return ".";
+    return slot === this.#root ? "ROOT" : (this.#names.get(slot) ?? `[${slot}]`);
+  }
+
+  /** A path below the directory in the slot. */
+  below(dir: Slot, path: string): string {
+    if (dir === SLOT_CWD) return path;
+    const rest = path.replace(/^\/+/, "").replace(/(^|\/)\.$/, "");
+    return rest === "" ? this.of(dir) : `${this.of(dir)}/${rest}`;
+  }
+
+  learn(op: Op): void {
+    const held = HELD[op.kind] as ((op: Op, names: SlotNames) => string) | undefined;
+    if (held && "out" in op) this.#names.set(op.out, held(op, this));
+    // Where a tree is attached it goes by its new place.
+    if (op.kind === "moveMount" && op.to !== SLOT_CWD) this.#names.set(op.from, this.of(op.to));
+  }
+}
+
+type Held = { readonly [K in OpKind]?: (op: OpOf<K>, names: SlotNames) => string };
+
+const HELD: Held = {
+  open: (op, names) => names.below(op.dir, op.path),
+  openat2: (op, names) => names.below(op.dir, op.path),
+  openTree: (op, names) => names.below(op.dir, op.path),
+  fsopen: (op) => op.fstype,
+  fsmount: (op, names) => `${names.of(op.fs)}-mount`,
+  bpfProgLoad: () => "program",
+  openPty: () => "pty",
+};
+
 type Request = readonly [call: string, operands: string];
-type Requests = { readonly [K in OpKind]: (op: OpOf<K>) => Request };
+type Requests = { readonly [K in OpKind]: (op: OpOf<K>, names: SlotNames) => Request };
 
 const REQUESTS: Requests = {
   mkdir: (op) => ["mkdir", `${op.path} ${octal(op.mode)}`],
   rmdir: (op) => ["rmdir", op.path],
   unlink: (op) => ["unlink", op.path],
-  writeFile: (op) => ["write", `${dataText(op.data)} → ${below(op.dir, op.path)}`],
+  writeFile: (op, names) => ["write", `${dataText(op.data)} → ${names.below(op.dir, op.path)}`],
   writeProc: (op) => ["write", `${dataText(op.data)} → /proc/CHILD/${op.name}`],
-  open: (op) => ["open", `${below(op.dir, op.path)} → ${slot(op.out)}`],
-  openat2: (op) => ["openat2", `${below(op.dir, op.path)} → ${slot(op.out)}`],
-  close: (op) => ["close", slot(op.slot)],
-  setns: (op) => ["setns", `${slot(op.slot)} ${flagNames(op.flags, CLONE_FLAGS)}`],
+  open: (op, names) => ["open", `${names.below(op.dir, op.path)}`],
+  openat2: (op, names) => ["openat2", `${names.below(op.dir, op.path)}`],
+  close: (op, names) => ["close", names.of(op.slot)],
+  setns: (op, names) => ["setns", `${names.of(op.slot)} ${flagNames(op.flags, CLONE_FLAGS)}`],
   unshare: (op) => ["unshare", flagNames(op.flags, CLONE_FLAGS)],
-  bpfProgLoad: (op) => [
+  bpfProgLoad: (op, names) => ["bpf", `BPF_PROG_LOAD ${op.instructions.length / 8} instructions`],
+  bpfProgAttach: (op, names) => [
     "bpf",
-    `BPF_PROG_LOAD ${op.instructions.length / 8} instructions → ${slot(op.out)}`,
+    `BPF_PROG_ATTACH ${names.of(op.prog)} → ${names.of(op.target)}`,
   ],
-  bpfProgAttach: (op) => ["bpf", `BPF_PROG_ATTACH ${slot(op.prog)} → ${slot(op.target)}`],
-  mount: (op) => ["mount", mountOperands(op)],
+  mount: (op, names) => ["mount", mountOperands(op, names)],
   umount: (op) => ["umount2", `${op.path} ${flagNames(op.flags, UMOUNT_FLAGS)}`],
-  openTree: (op) => ["open_tree", `${below(op.dir, op.path)} → ${slot(op.out)}`],
-  mountSetattr: (op) => ["mount_setattr", setattrOperands(op)],
-  moveMount: (op) => [
+  openTree: (op, names) => ["open_tree", `${names.below(op.dir, op.path)}`],
+  mountSetattr: (op, names) => ["mount_setattr", setattrOperands(op, names)],
+  moveMount: (op, names) => [
     "move_mount",
-    `${slot(op.from)} → ${op.to === SLOT_CWD ? op.target : slot(op.to)}`,
+    `${names.of(op.from)} → ${op.to === SLOT_CWD ? op.target : names.of(op.to)}`,
   ],
-  fsopen: (op) => ["fsopen", `${op.fstype} → ${slot(op.out)}`],
-  fsconfig: (op) => ["fsconfig", `${slot(op.fs)} ${fsconfigText(op)}`],
-  fsmount: (op) => [
+  fsopen: (op) => ["fsopen", op.fstype],
+  fsconfig: (op, names) => ["fsconfig", `${names.of(op.fs)} ${fsconfigText(op, names)}`],
+  fsmount: (op, names) => [
     "fsmount",
-    `${slot(op.fs)} ${flagNames(op.attributes, MOUNT_ATTRIBUTES)} → ${slot(op.out)}`,
+    `${names.of(op.fs)} ${flagNames(op.attributes, MOUNT_ATTRIBUTES)}`,
   ],
-  mkdirBelow: (op) => ["mkdirat", `${below(op.root, op.path)} ${octal(op.mode)}`],
-  mknod: (op) => ["mknodat", `${below(op.dir, op.name)} ${deviceText(op)}`],
-  symlink: (op) => ["symlinkat", `${below(op.dir, op.name)} → ${op.target}`],
-  chown: (op) => ["fchownat", `${below(op.dir, op.name)} ${op.uid}:${op.gid}`],
-  fchdir: (op) => ["fchdir", slot(op.slot)],
+  mkdirBelow: (op, names) => ["mkdirat", `${names.below(op.root, op.path)} ${octal(op.mode)}`],
+  mknod: (op, names) => ["mknodat", `${names.below(op.dir, op.name)} ${deviceText(op)}`],
+  symlink: (op, names) => ["symlinkat", `${names.below(op.dir, op.name)} → ${op.target}`],
+  chown: (op, names) => ["fchownat", `${names.below(op.dir, op.name)} ${op.uid}:${op.gid}`],
+  fchdir: (op, names) => ["fchdir", names.of(op.slot)],
   chdir: (op) => ["chdir", op.path],
   pivotRoot: (op) => ["pivot_root", `${op.newRoot} ${op.putOld}`],
   chroot: (op) => ["chroot", op.path],
@@ -118,11 +176,11 @@ const REQUESTS: Requests = {
   seccomp: (op) => ["seccomp", `SECCOMP_SET_MODE_FILTER ${op.filter.length / 8} instructions`],
   keyring: (op) => ["keyctl", `KEYCTL_JOIN_SESSION_KEYRING ${op.name}`],
   setsid: () => ["setsid", ""],
-  openPty: (op) => [
+  openPty: (op, names) => [
     "open",
-    `${op.devpts === SLOT_CWD ? "/dev/pts" : slot(op.devpts)}/ptmx ${op.cols}x${op.rows} → ${slot(op.out)}`,
+    `${op.devpts === SLOT_CWD ? "/dev/pts" : names.of(op.devpts)}/ptmx ${op.cols}x${op.rows}`,
   ],
-  stdioPty: (op) => ["dup3", `${slot(op.slave)} → stdin, stdout, stderr`],
+  stdioPty: (op, names) => ["dup3", `${names.of(op.slave)} → stdin, stdout, stderr`],
   hold: () => ["read", "until the start"],
   closeRange: (op) => ["close_range", `${op.first}… CLOSE_RANGE_CLOEXEC`],
   init: () => ["fork", "a reaping PID 1 stays in front"],
@@ -130,15 +188,6 @@ const REQUESTS: Requests = {
   fchown: (op) => ["fchown", `descriptor ${op.fd} ${op.uid}:${op.gid}`],
   proxy: () => ["fork", "a process that clones the container in the stage's place"],
 };
-
-function slot(number: Slot): string {
-  return `[${number}]`;
-}
-
-function below(dir: Slot, path: string): string {
-  if (dir === SLOT_CWD) return path;
-  return path === "" || path === "." ? slot(dir) : `${slot(dir)}/${path.replace(/^\//, "")}`;
-}
 
 function octal(mode: number): string {
   return `0${mode.toString(8)}`;
@@ -151,27 +200,30 @@ function dataText(data: string | Uint8Array): string {
   return text.length > 60 ? `${text.slice(0, 56)}…"` : text;
 }
 
-function mountOperands({ source, fstype, data, flags, at, target }: OpOf<"mount">): string {
+function mountOperands(
+  { source, fstype, data, flags, at, target }: OpOf<"mount">,
+  names: SlotNames,
+): string {
   const what = fstype === "" ? source : source === fstype ? fstype : `${fstype} ${source}`;
-  const where = at === SLOT_CWD ? target : slot(at);
+  const where = at === SLOT_CWD ? target : names.of(at);
   const options = [flagNames(flags, MOUNT_FLAGS), data].filter((text) => text !== "");
   return `${[what, ...(where === "" ? [] : ["→", where]), ...options].filter((text) => text !== "").join(" ")}`;
 }
 
-function setattrOperands(op: OpOf<"mountSetattr">): string {
-  const words = [slot(op.slot)];
+function setattrOperands(op: OpOf<"mountSetattr">, names: SlotNames): string {
+  const words = [names.of(op.slot)];
   if ((op.flags & AT_RECURSIVE) !== 0) words.push("AT_RECURSIVE");
   if (op.attrSet !== 0) words.push(`+${flagNames(op.attrSet, MOUNT_ATTRIBUTES)}`);
   if (op.attrClr !== 0) words.push(`-${flagNames(op.attrClr, MOUNT_ATTRIBUTES)}`);
   if (op.propagation !== 0) words.push(flagNames(op.propagation, MOUNT_FLAGS));
-  if (op.userns !== SLOT_CWD) words.push(`userns ${slot(op.userns)}`);
+  if (op.userns !== SLOT_CWD) words.push(`userns ${names.of(op.userns)}`);
   return words.join(" ");
 }
 
 const AT_RECURSIVE = 0x8000;
 
-function fsconfigText({ key, value, valueSlot }: OpOf<"fsconfig">): string {
-  if (valueSlot !== SLOT_CWD) return `${key}=${slot(valueSlot)}`;
+function fsconfigText({ key, value, valueSlot }: OpOf<"fsconfig">, names: SlotNames): string {
+  if (valueSlot !== SLOT_CWD) return `${key}=${names.of(valueSlot)}`;
   return value === "" ? key || "create" : `${key}=${value}`;
 }
 
@@ -183,7 +235,11 @@ function deviceText({ mode, dev }: OpOf<"mknod">): string {
   return `${type} ${major}:${minor} ${octal(mode & 0o7777)}`;
 }
 
-const TYPES: Readonly<Record<number, string>> = { 4802: "c", 14406: "b", 2401: "p" };
+const TYPES: Readonly<Record<number, string>> = {
+  [0o020000]: "c",
+  [0o060000]: "b",
+  [0o010000]: "p",
+};
 
 function rlimit(value: bigint): string {
   return value === 0xffff_ffff_ffff_ffffn || value < 0n ? "infinity" : value.toString();

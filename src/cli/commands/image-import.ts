@@ -1,4 +1,5 @@
-import { type ImageProcessConfig, ImageStore, importImage } from "../../images/index.ts";
+import { importImage } from "../../engine/index.ts";
+import type { ImageProcessConfig } from "../../images/index.ts";
 import { openEngineFor } from "../engine-context.ts";
 import { statusOfEndedStart } from "../foreground.ts";
 import type { OptionValues } from "../option-values.ts";
@@ -12,10 +13,10 @@ import { SignalProxy } from "../terminal/signal-proxy.ts";
 export async function run({ options, operands, globals }: CommandCall): Promise<number> {
   const [source = "", name = ""] = operands;
   const config = parseImageConfig(options);
-  const store = new ImageStore(openEngineFor(globals).root);
+  const engine = openEngineFor(globals);
   using signals = new SignalProxy();
   try {
-    const image = await importImage(store, source, name, { config, signal: signals.startSignal });
+    const image = await importImage(engine, source, name, { config, signal: signals.startSignal });
     if (!options.flag("quiet")) printError(`Imported ${image.names.join(", ")}`);
     printLine(image.id);
     return 0;

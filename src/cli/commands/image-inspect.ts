@@ -1,4 +1,4 @@
-import { ImageStore, resolveImage } from "../../images/index.ts";
+import { inspectImage } from "../../engine/index.ts";
 import { openEngineFor } from "../engine-context.ts";
 import { formatInspected } from "../format/rows.ts";
 import { print } from "../output.ts";
@@ -6,7 +6,7 @@ import type { CommandCall } from "../table/types.ts";
 import { imageInspectView } from "../views/image-view.ts";
 
 export function run({ options, operands, globals }: CommandCall): void {
-  const store = new ImageStore(openEngineFor(globals).root);
-  const views = operands.map((name) => imageInspectView(resolveImage(store, name)));
+  const engine = openEngineFor(globals);
+  const views = operands.map((name) => imageInspectView(inspectImage(engine, name)));
   print(formatInspected(views, options.value("format")));
 }

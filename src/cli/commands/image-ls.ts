@@ -1,4 +1,4 @@
-import { ImageStore } from "../../images/index.ts";
+import { listImages } from "../../engine/index.ts";
 import { openEngineFor } from "../engine-context.ts";
 import { formatListing, lines } from "../format/rows.ts";
 import { print } from "../output.ts";
@@ -9,7 +9,7 @@ export function run({ options, globals }: CommandCall): void {
   const format = options.value("format");
   const truncate = !options.flag("no-trunc") && format !== "json";
   const row = { now: new Date(), truncate };
-  const images = new ImageStore(openEngineFor(globals).root).images();
+  const images = listImages(openEngineFor(globals));
   const rows = images.toReversed().flatMap((image) => imageRows(image, row));
   if (options.flag("quiet") && format === undefined) {
     print(lines([...new Set(rows.map(({ ID }) => String(ID)))]));

@@ -1,6 +1,5 @@
 import { TsrunError } from "../../base/errors.ts";
-import { type Engine, inspectContainer } from "../../engine/index.ts";
-import { ImageStore, resolveImage } from "../../images/index.ts";
+import { type Engine, inspectContainer, inspectImage } from "../../engine/index.ts";
 import { openEngineFor } from "../engine-context.ts";
 import { parseChoice } from "../filters.ts";
 import { formatInspected } from "../format/rows.ts";
@@ -27,7 +26,7 @@ async function inspect(
   ref: string,
   type: "all" | "container" | "image",
 ): Promise<ValueRecord> {
-  if (type === "image") return imageInspectView(resolveImage(new ImageStore(engine.root), ref));
+  if (type === "image") return imageInspectView(inspectImage(engine, ref));
   try {
     return inspectView(await inspectContainer(engine, ref), engine);
   } catch (error) {
@@ -41,7 +40,7 @@ async function inspect(
 
 function imageIfThere(engine: Engine, ref: string): ValueRecord | undefined {
   try {
-    return imageInspectView(resolveImage(new ImageStore(engine.root), ref));
+    return imageInspectView(inspectImage(engine, ref));
   } catch (error) {
     const absent = ["NOT_FOUND", "INVALID_ARGUMENT"];
     if (error instanceof TsrunError && absent.includes(error.code)) return undefined;
