@@ -12,19 +12,24 @@ import {
   existsSync,
   globSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type BuildOptions, build } from "esbuild";
+import { createBusyboxRoot } from "./busybox-root.ts";
 import { nodeBuiltins } from "./node-builtins.ts";
 
 const PROJECT = resolve(import.meta.dirname, "..");
 const DIST = join(PROJECT, "dist");
 const NEXT = join(PROJECT, `dist.${process.pid}`);
 const STAMP = ".sources";
+const CODE_CACHE = join(PROJECT, "scripts/code-cache.cjs");
+const BUSYBOX = "/bin/busybox";
 const INPUTS = [
   "src/**/*.ts",
   "package.json",
@@ -155,9 +160,29 @@ function generatePages(): void {
 
 /** The cache is of the functions that these commands call; see cli-entry.cjs. */
 function warmCodeCache(): void {
-  const commands = [["version"], ["ps"], ["plan", "--rootfs", "/", "true"]];
-  for (const args of commands) {
-    check([process.execPath, "scripts/code-cache.cjs", join(DIST, "tsrun.cjs"), ...args]);
+  const bundle = join(DIST, "tsrun.cjs");
+  const folder = mkdtempSync(join(tmpdir(), "tsrun-build-"));
+  const root = join(folder, "rootfs");
+  const own = ["--root", join(folder, "store"), "--run-root", join(folder, "run")];
+  try {
+    mkdirSync(root);
+    const commands = [
+      [...own, "version"],
+      [...own, "ps"],
+      [...own, "plan", "--rootfs", root, "true"],
+    ];
+    for (const args of commands) check([process.execPath, CODE_CACHE, bundle, ...args]);
+    if (process.getuid?.() === 0 && existsSync(BUSYBOX)) {
+      createBusyboxRoot({ busybox: BUSYBOX, folder: root });
+      const run = [...own, "run", "--rm", "--network", "none", "--rootfs", root, "true"];
+      // On a host where no container can run, what it called until then is worth keeping as well.
+      spawnSync(process.execPath, [CODE_CACHE, bundle, ...run], {
+        stdio: "ignore",
+        timeout: 20_000,
+      });
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 
