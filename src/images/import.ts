@@ -3,10 +3,11 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
+import { closeSync, openSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { syncDirectory } from "../base/atomic-file.ts";
 import { hasErrno, TsrunError } from "../base/errors.ts";
+import { makeDirectories } from "../base/make-directories.ts";
 import { UndoStack } from "../base/undo.ts";
 import { removeTree, tryFlock } from "../ffi/index.ts";
 import { hostArchitecture, type ImageProcessConfig, MEDIA_TYPES } from "./config.ts";
@@ -77,7 +78,7 @@ function claimWorkDirectory(store: ImageStore): WorkDirectory {
   const name = randomBytes(8).toString("hex");
   const directory = join(store.temporaryDirectory, name);
   const layer = join(directory, "layer");
-  mkdirSync(layer, { recursive: true, mode: 0o755 });
+  makeDirectories(layer, 0o755);
   const lock = openSync(join(directory, "lock"), "a", 0o600);
   tryFlock(lock, "exclusive");
   return {

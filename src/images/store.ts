@@ -11,18 +11,11 @@
  * that was killed leaves something below tmp/ whose lock is free; the next change removes it.
  */
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { syncDirectory, writeFileAtomic } from "../base/atomic-file.ts";
 import { hasErrno, TsrunError } from "../base/errors.ts";
+import { makeDirectories } from "../base/make-directories.ts";
 import { flock, tryFlock } from "../ffi/index.ts";
 import { type Descriptor, type ImageConfig, type ImageManifest, MEDIA_TYPES } from "./config.ts";
 
@@ -187,7 +180,7 @@ export class ImageStore {
 
   #makeDirectories(): void {
     for (const name of ["blobs/sha256", "layers", "tmp"]) {
-      mkdirSync(join(this.directory, name), { recursive: true, mode: 0o700 });
+      makeDirectories(join(this.directory, name), 0o700);
     }
     const layout = join(this.directory, "oci-layout");
     if (existsSync(layout)) return;

@@ -53,17 +53,14 @@ export async function unpackTar(
   });
   const extract = extractBytes();
   using writer = new LayerWriter(directory);
+  // A member that cannot be written ends the stream, which then complains of that: the reason comes first.
   const writing = writeEntries(extract as unknown as AsyncIterable<Member>, writer, limits);
-  try {
-    await Promise.all([
-      pipeline(
-        [source, measured, extract as unknown as NodeJS.WritableStream],
-        signal ? { signal } : {},
-      ),
-      writing,
-    ]);
-  } catch (error) {
-    throw describeFailure(error, signal);
+  const reading = pipeline(
+    [source, measured, extract as unknown as NodeJS.WritableStream],
+    signal ? { signal } : {},
+  );
+  for (const end of await Promise.allSettled([writing, reading])) {
+    if (end.status === "rejected") throw describeFailure(end.reason, signal);
   }
   writer.finish();
   return { diffId: `sha256:${digest.digest("hex")}`, size };
