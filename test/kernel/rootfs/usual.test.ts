@@ -91,13 +91,21 @@ for (const userNamespace of [false, true]) {
       assert.equal(stdout, "character special file 1:3\nrefused\nabsent\n");
     });
 
-    it("makes read-only paths read-only and leaves the rest", async () => {
-      const { stdout } = await run(
-        "echo x > /proc/sys/net/ipv4/ip_forward; echo 5 > /proc/self/oom_score_adj && echo writable",
-        { readonlyPaths: ["/proc/sys", "/nowhere"] },
-      );
-      assert.equal(stdout, "writable\n");
-    });
+    for (const maskedPaths of [[], ["/proc/keys"]]) {
+      const masked = maskedPaths.length > 0 ? " beside masked ones" : "";
+      it(`makes read-only paths read-only and leaves the rest${masked}`, async () => {
+        const { stdout } = await run(
+          "echo x > /proc/sys/net/ipv4/ip_forward; echo 5 > /proc/self/oom_score_adj && echo writable",
+          { readonlyPaths: ["/proc/sys", "/nowhere"], maskedPaths },
+        );
+        assert.equal(stdout, "writable\n");
+        const { stderr } = await run("echo 1 > /proc/sys/net/ipv4/ip_forward", {
+          readonlyPaths: ["/proc/sys"],
+          maskedPaths,
+        });
+        assert.match(stderr, /Read-only file system/);
+      });
+    }
 
     it("sets sysctls although /proc/sys is read-only, and only for the container", async () => {
       const { stdout, stderr, code } = await run(
