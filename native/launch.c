@@ -540,20 +540,30 @@ static void record(const struct launch *launch, const siginfo_t *exit)
 		report(FD_CONTROL, REPORT_WARNED, REPORT_NO_OP, -error, 0);
 }
 
-/* In place of the stage: nothing of it is needed any more, and the caller's reaper knows the pid. */
+/*
+ * In a process of its own, which nobody waits for: whoever waits for the supervisor's end may hold the
+ * lock that the command needs.
+ */
 static void run_exit_command(const struct launch *launch)
 {
 	uint32_t lists = launch->plan->header->relay.exit_command;
 	struct exec_vectors vectors;
+	pid_t pid;
 	int error;
 
 	if (!lists || relay_starter_told())
 		return;
-	error = exec_prepare(launch->plan, lists, &vectors);
-	signals_restore();
-	if (error == 0)
+	pid = fork();
+	if (pid > 0)
+		return;
+	error = pid < 0 ? -errno : exec_prepare(launch->plan, lists, &vectors);
+	if (pid == 0 && error == 0) {
+		signals_restore();
 		error = exec_run(&vectors);
+	}
 	report(FD_CONTROL, REPORT_WARNED, REPORT_NO_OP, -error, 0);
+	if (pid == 0)
+		_exit(127);
 }
 
 static void finish(struct launch *launch)
