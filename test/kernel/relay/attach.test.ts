@@ -111,7 +111,8 @@ describe("an attach client", () => {
     });
     const { stdout, stderr } = container.client ?? assert.fail();
     stderr.resume();
-    await sleep(300);
+    await container.running;
+    await sleep(500);
     const size = statSync(container.logPath).size;
     await sleep(100);
     assert.equal(statSync(container.logPath).size, size, "the log stands still with its reader");
