@@ -2,42 +2,25 @@
  * Finding, and with `repair` removing, what killed commands left: nothing here may touch what a
  * running command is at work on, so everything is looked at under the lock of the container it names.
  */
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { ImageStore, removeAbandoned } from "../images/index.ts";
-import { readHierarchy, readProcs } from "../runtime/index.ts";
+import { readProcs } from "../runtime/index.ts";
 import { observeContainer } from "./container.ts";
 import { isContainerId, shortId } from "./container-id.ts";
-import {
-  containerPaths,
-  containersDirectory,
-  type Engine,
-  locksDirectory,
-  namesDirectory,
-  removingDirectory,
-  runContainersDirectory,
-} from "./engine.ts";
-import { cgroupParent } from "./host.ts";
+import { containerPaths, type Engine, namesDirectory, runContainersDirectory } from "./engine.ts";
+import { containerCgroup } from "./host.ts";
 import { repairRemnant } from "./reconcile.ts";
 import type { ContainerConfig, ContainerId } from "./records.ts";
-import { releaseRun, removeRunCgroup } from "./release.ts";
+import { removeRunCgroup } from "./release.ts";
 import { deleteContainer, deleteTree } from "./remove.ts";
 import { listContainerIds, readConfig } from "./store/config.ts";
-import { type Lock, tryLock } from "./store/lock.ts";
-import { listNames, readNameLink, releaseName } from "./store/names.ts";
-import { readState } from "./store/state.ts";
+import { type Lock, tryLockContainer } from "./store/lock.ts";
+import { isStaleLink, listNames, readNameLink, releaseName } from "./store/names.ts";
+import { hasRunDirectory, readBootId, readState, removeRunDirectory } from "./store/state.ts";
 import { storeError } from "./store/store-error.ts";
 
-export type FindingKind =
-  | "run"
-  | "ended"
-  | "half-made"
-  | "half-removed"
-  | "name"
-  | "cgroup"
-  | "lock"
-  | "image"
-  | "damaged";
+export type FindingKind = "run" | "ended" | "half-made" | "name" | "cgroup" | "image" | "damaged";
 
 export interface Finding {
   readonly kind: FindingKind;
@@ -61,11 +44,9 @@ export async function checkSystem(
     findings.push({ ...finding, repaired });
   const check: Check = { engine, repair, found };
   await checkContainers(check);
-  checkRemoved(check);
   await checkRuns(check);
   checkNames(check);
   await checkCgroups(check);
-  checkLocks(check);
   await checkImages(check);
   return findings;
 }
@@ -77,12 +58,13 @@ interface Check {
 }
 
 /** Half-made containers, runs that nobody ended properly, ended ones that were to be removed. */
-async function checkContainers({ engine, repair, found }: Check): Promise<void> {
-  for (const id of idsIn(containersDirectory(engine))) {
-    using held = tryLock(engine, id);
+async function checkContainers(check: Check): Promise<void> {
+  const { engine, found } = check;
+  for (const id of listContainerIds(engine)) {
+    using held = lockIfFree(engine, id);
     if (!held) continue; // a command is at work on it
     try {
-      await checkContainer({ engine, repair, found }, id, held);
+      await checkContainer(check, id);
     } catch (error) {
       if (!(error instanceof TsrunError)) throw error;
       const path = containerPaths(engine, id).dir;
@@ -91,72 +73,56 @@ async function checkContainers({ engine, repair, found }: Check): Promise<void> 
   }
 }
 
-async function checkContainer(
-  { engine, repair, found }: Check,
-  id: ContainerId,
-  held: Lock,
-): Promise<void> {
+function lockIfFree(engine: Engine, id: ContainerId): Lock | undefined {
+  const lock = tryLockContainer(engine, id);
+  return lock === "held" || lock === "gone" ? undefined : lock;
+}
+
+async function checkContainer({ engine, repair, found }: Check, id: ContainerId): Promise<void> {
   const { dir, runDir } = containerPaths(engine, id);
   const seen = observeContainer(engine, id, { lockHeld: false });
   if (!seen) {
-    found({ kind: "half-made", path: dir, message: `a container was not made to its end` });
+    found({ kind: "half-made", path: dir, message: "half of a container is there" });
     if (repair) deleteTree(dir);
-    if (repair) held.removeFile();
     return;
   }
   const { config, remnant, status } = seen;
-  if (remnant !== "none" && !(remnant === "ended" && !config.request.remove)) {
+  // An ended run's records are kept on purpose: they say when it began.
+  if (remnant !== "none" && remnant !== "ended") {
     found({ kind: "run", path: runDir, message: REMNANTS[remnant](config.name) });
   }
   if (repair && remnant !== "none") await repairRemnant(engine, seen);
-  const over = status === "exited" || (status === "created" && remnant === "stale");
+  const over = status === "exited" || remnant === "stale";
   if (!config.request.remove || !over) return;
   found({ kind: "ended", path: dir, message: `"${config.name}" has ended and was to be removed` });
-  if (repair) deleteContainer(engine, config, held);
+  if (repair) deleteContainer(engine, config);
 }
 
 const REMNANTS = {
-  none: () => "",
   stale: (name: string) => `the last run of "${name}" ended with the machine`,
   interrupted: (name: string) => `the start of "${name}" was interrupted`,
-  ended: (name: string) => `the last run of "${name}" is not cleared away`,
   lost: (name: string) => `the supervisor of "${name}" was killed`,
 } as const;
-
-function checkRemoved({ engine, repair, found }: Check): void {
-  for (const id of idsIn(removingDirectory(engine))) {
-    using held = tryLock(engine, id);
-    if (!held) continue;
-    const path = `${removingDirectory(engine)}/${id}`;
-    found({ kind: "half-removed", path, message: "a container was not removed to its end" });
-    if (repair) deleteTree(path);
-    if (repair) held.removeFile();
-  }
-}
 
 /** Run directories of containers that are gone. */
 async function checkRuns({ engine, repair, found }: Check): Promise<void> {
   for (const id of idsIn(runContainersDirectory(engine))) {
-    using held = tryLock(engine, id);
-    if (!held || readConfig(engine, id)) continue;
+    if (existsSync(containerPaths(engine, id).dir)) continue;
     const path = containerPaths(engine, id).runDir;
     found({ kind: "run", path, message: `a container that is gone left its run (${shortId(id)})` });
     if (!repair) continue;
-    await releaseRun(engine, id, readState(engine, id));
-    held.removeFile();
+    const state = readState(engine, id);
+    if (state?.cgroup !== undefined && state.bootId === readBootId()) {
+      await removeRunCgroup(state.cgroup);
+    }
+    removeRunDirectory(engine, id);
   }
 }
 
 function checkNames({ engine, repair, found }: Check): void {
   for (const name of listNames(engine)) {
     const holder = readNameLink(engine, name);
-    if (holder !== undefined) {
-      using held = tryLock(engine, holder);
-      if (!held) continue;
-      const config = readConfig(engine, holder);
-      if (!config) held.removeFile();
-      if (config?.name === name) continue;
-    }
+    if (holder !== undefined && !isStaleLink(engine, name, holder)) continue;
     const path = `${namesDirectory(engine)}/${name}`;
     found({ kind: "name", path, message: `the name "${name}" leads to no container` });
     if (repair) releaseName(engine, name);
@@ -165,14 +131,12 @@ function checkNames({ engine, repair, found }: Check): void {
 
 /** Cgroups of our containers that have no run. */
 async function checkCgroups({ engine, repair, found }: Check): Promise<void> {
-  const { mountPoint } = readHierarchy();
   for (const id of listContainerIds(engine)) {
-    const config = readConfigIfSound(engine, id);
-    if (!config || existsSync(containerPaths(engine, id).state)) continue;
-    const path = `${mountPoint}${cgroupParent(config.request.cgroupParent)}/${id}`;
+    using held = lockIfFree(engine, id);
+    const config = held && readConfigIfSound(engine, id);
+    if (!config || hasRunDirectory(engine, id)) continue;
+    const path = containerCgroup(config);
     if (!existsSync(path)) continue;
-    using held = tryLock(engine, id);
-    if (!held || existsSync(containerPaths(engine, id).state)) continue;
     const processes = readProcs(path, { recursive: true }).length;
     found({ kind: "cgroup", path, message: `a cgroup with ${processes} processes has no run` });
     if (repair) await removeRunCgroup(path);
@@ -186,20 +150,6 @@ function readConfigIfSound(engine: Engine, id: ContainerId): ContainerConfig | u
   } catch (error) {
     if (error instanceof TsrunError) return undefined;
     throw error;
-  }
-}
-
-/** Lock files of containers that are gone; they cost nothing but their names. */
-function checkLocks({ engine, repair, found }: Check): void {
-  const directory = locksDirectory(engine);
-  for (const id of idsIn(directory)) {
-    if (existsSync(containerPaths(engine, id).dir)) continue;
-    const path = `${directory}/${id}`;
-    using held = tryLock(engine, id);
-    if (!held || existsSync(containerPaths(engine, id).dir)) continue;
-    found({ kind: "lock", path, message: "a lock of a container that is gone" });
-    if (repair) held.removeFile();
-    else if (!existsSync(path)) rmSync(path, { force: true });
   }
 }
 

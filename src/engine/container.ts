@@ -10,9 +10,9 @@ import type { ContainerConfig, ContainerId, ContainerView } from "./records.ts";
 import { noSuchContainer, resolveContainer } from "./resolve.ts";
 import { deriveStatus, type ObservedContainer } from "./status.ts";
 import { readConfig } from "./store/config.ts";
-import { type Lock, lock, tryLock } from "./store/lock.ts";
+import { lockContainer, tryLockContainer } from "./store/lock.ts";
 import { isProcessAlive } from "./store/process-identity.ts";
-import { readBootId, readState } from "./store/state.ts";
+import { hasRunDirectory, readBootId, readState } from "./store/state.ts";
 
 /** undefined if it does not exist. Looks only. */
 export function observeContainer(
@@ -35,6 +35,7 @@ function observe(
   const exit = readExitRecord(containerPaths(engine, config.id).exit);
   const facts = {
     bootId: readBootId(),
+    hasRunDirectory: state !== undefined || hasRunDirectory(engine, config.id),
     supervisorAlive,
     ...(state ? { state } : {}),
     ...(exit ? { exit } : {}),
@@ -63,9 +64,11 @@ export async function viewIfThere(
   const settled = seen && seen.status !== "starting" && seen.status !== "removing";
   if (!seen || (settled && (seen.remnant === "none" || seen.remnant === "ended"))) return seen;
   // A start that is under way holds the lock; a start that was killed does not.
-  using held = tryLock(engine, id);
-  if (!held) return seen;
-  return ownContainer(engine, id, held);
+  const lock = tryLockContainer(engine, id);
+  if (lock === "held") return seen;
+  if (lock === "gone") return undefined;
+  using _held = lock;
+  return ownContainer(engine, id);
 }
 
 /**
@@ -75,24 +78,18 @@ export async function viewIfThere(
 export async function withContainer<T>(
   engine: Engine,
   ref: string,
-  command: (container: ContainerView, held: Lock) => Promise<T>,
+  command: (container: ContainerView) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
   const id = resolveContainer(engine, ref);
-  using held = await lock(engine, id, signal);
-  const container = await ownContainer(engine, id, held);
-  if (!container) {
-    held.removeFile();
-    throw noSuchContainer(ref);
-  }
-  return await command(container, held);
+  using held = await lockContainer(engine, id, signal);
+  const container = held && (await ownContainer(engine, id));
+  if (!container) throw noSuchContainer(ref);
+  return await command(container);
 }
 
-async function ownContainer(
-  engine: Engine,
-  id: ContainerId,
-  _held: Lock,
-): Promise<ContainerView | undefined> {
+/** The caller holds the container's lock. */
+async function ownContainer(engine: Engine, id: ContainerId): Promise<ContainerView | undefined> {
   const seen = observeContainer(engine, id, { lockHeld: false });
   if (!seen || seen.remnant === "none") return seen;
   await repairRemnant(engine, seen);

@@ -2,13 +2,15 @@
  * Making a container: everything about it that does not change from run to run is decided and
  * recorded here. Nothing of it runs, and nothing is mounted.
  */
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
 import { hasErrno, TsrunError } from "../base/errors.ts";
+import { makeDirectories } from "../base/make-directories.ts";
 import { UndoStack } from "../base/undo.ts";
+import { removeTree } from "../ffi/index.ts";
 import { containerHostname, resolveProcess } from "./bundle/process.ts";
 import { checkRequest } from "./bundle/request.ts";
-import { randomContainerId } from "./container-id.ts";
+import { randomContainerId, shortId } from "./container-id.ts";
 import { containerPaths, containersDirectory, type Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
 import { randomName } from "./random-name.ts";
@@ -17,8 +19,8 @@ import type { ContainerRequest } from "./request.ts";
 import { lookUpRequest, makeBindSources } from "./request-facts.ts";
 import { type ResolvedRoot, resolveRoot } from "./root.ts";
 import { writeConfig } from "./store/config.ts";
-import { type Lock, lock } from "./store/lock.ts";
-import { nameInUse, releaseName, takeName } from "./store/names.ts";
+import { type Lock, lockContainer } from "./store/lock.ts";
+import { nameInUse, readNameLink, releaseName, takeName } from "./store/names.ts";
 import { inStore } from "./store/store-error.ts";
 import { chooseIdMaps } from "./userns.ts";
 
@@ -44,21 +46,16 @@ export interface CreatedContainer {
 export async function createLocked(
   engine: Engine,
   request: ContainerRequest,
+  { throwaway = false }: { readonly throwaway?: boolean } = {},
 ): Promise<CreatedContainer> {
   checkRequest(request);
   await using undo = new UndoStack();
   const root = resolveRoot(engine, request);
-  const id = randomContainerId();
   const resolved = lookUpRequest(engine, request);
   makeBindSources(request, undo);
-  const held = await lock(engine, id);
-  undo.defer(() => {
-    held.removeFile();
-    held[Symbol.dispose]();
-  });
-  const name = await claimName(engine, request.name, id);
-  undo.defer(() => releaseName(engine, name));
-  makeDirectories(engine, id, undo);
+  const { id, held } = await makeDirectory(engine, undo);
+  const name = await claimName(engine, { wanted: request.name, throwaway, id });
+  undo.defer(() => releaseOwnName(engine, name, id));
   using userns = await chooseIdMaps(engine, request.namespaces?.user);
   const config = composeConfig({ id, name, request: resolved, root, userns: userns.maps });
   writeConfig(engine, config);
@@ -97,16 +94,20 @@ export function composeConfig({
 
 const NAME_ATTEMPTS = 20;
 
-/** The name that was asked for, or a random one that is free. */
+/** The name that was asked for, or a random one that is free; a throwaway has only its short id. */
 async function claimName(
   engine: Engine,
-  wanted: string | undefined,
-  id: ContainerId,
+  {
+    wanted,
+    throwaway,
+    id,
+  }: { readonly wanted: string | undefined; readonly throwaway: boolean; readonly id: ContainerId },
 ): Promise<string> {
   if (wanted !== undefined) {
     if (await takeName(engine, wanted, id)) return wanted;
     throw nameInUse(wanted);
   }
+  if (throwaway) return shortId(id);
   for (let attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
     const name = attempt < NAME_ATTEMPTS / 2 ? randomName() : `${randomName()}${attempt}`;
     if (await takeName(engine, name, id)) return name;
@@ -116,15 +117,31 @@ async function claimName(
   });
 }
 
-/** Whatever lies in the container's directory by then goes with it. */
-function makeDirectories(engine: Engine, id: ContainerId, undo: UndoStack): void {
+function releaseOwnName(engine: Engine, name: string, id: ContainerId): void {
+  if (readNameLink(engine, name) === id) releaseName(engine, name);
+}
+
+/**
+ * The container's directory, new and locked, with an empty upper. Whatever lies in it if the creation
+ * fails goes with it.
+ */
+async function makeDirectory(
+  engine: Engine,
+  undo: UndoStack,
+): Promise<{ readonly id: ContainerId; readonly held: Lock }> {
+  const id = randomContainerId();
   const { dir, upper, work } = containerPaths(engine, id);
+  inStore("make", dir, () => makeBelow(containersDirectory(engine), dir));
+  undo.defer(() => removeTree(dir));
+  const held = await lockContainer(engine, id);
+  // A repair that came between the two lines has taken the empty directory for rubbish.
+  if (!held) return makeDirectory(engine, undo);
+  undo.defer(() => held[Symbol.dispose]());
   inStore("make", dir, () => {
-    makeBelow(containersDirectory(engine), dir);
-    undo.defer(() => rmSync(dir, { recursive: true, force: true }));
     mkdirSync(upper, { mode: 0o755 });
     mkdirSync(work, { mode: 0o700 });
   });
+  return { id, held };
 }
 
 /** Others may pass through to a rootfs that a user namespace's ids own, but list nothing. */
@@ -133,7 +150,7 @@ function makeBelow(parent: string, dir: string): void {
     mkdirSync(dir, { mode: 0o711 });
   } catch (error) {
     if (!hasErrno(error, "ENOENT")) throw error;
-    mkdirSync(parent, { recursive: true, mode: 0o711 });
+    makeDirectories(parent, 0o711);
     mkdirSync(dir, { mode: 0o711 });
   }
 }

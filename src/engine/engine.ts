@@ -67,10 +67,15 @@ export interface ContainerPaths {
   readonly exit: string;
   readonly runDir: string;
   readonly state: string;
-  readonly etc: string;
+  /** hosts, resolv.conf … that are bound into the root. */
+  readonly etc: Readonly<Record<EtcFile, string>>;
+  /** The empty directory on which the root is assembled, in the container's own mount namespace. */
   readonly rootfs: string;
   readonly attachSocket: { readonly dir: string; readonly name: string };
 }
+
+export const ETC_FILES = ["hosts", "resolv.conf", "hostname", "containerenv"] as const;
+export type EtcFile = (typeof ETC_FILES)[number];
 
 export function containerPaths(engine: Engine, id: ContainerId): ContainerPaths {
   const dir = `${containersDirectory(engine)}/${id}`;
@@ -84,8 +89,13 @@ export function containerPaths(engine: Engine, id: ContainerId): ContainerPaths 
     exit: `${dir}/exit.json`,
     runDir,
     state: `${runDir}/state.json`,
-    etc: `${runDir}/etc`,
-    rootfs: `${runDir}/rootfs`,
+    etc: {
+      hosts: `${runDir}/hosts`,
+      "resolv.conf": `${runDir}/resolv.conf`,
+      hostname: `${runDir}/hostname`,
+      containerenv: `${runDir}/containerenv`,
+    },
+    rootfs: rootMountPoint(engine),
     attachSocket: { dir: runDir, name: "attach.sock" },
   };
 }
@@ -94,9 +104,9 @@ export function containersDirectory(engine: Engine): string {
   return `${engine.root}/containers`;
 }
 
-/** A removed container's directory is renamed to here before it is emptied. */
-export function removingDirectory(engine: Engine): string {
-  return `${engine.root}/removing`;
+/** Nothing is ever seen on it: each container mounts its root there in a mount namespace of its own. */
+export function rootMountPoint(engine: Engine): string {
+  return `${engine.runRoot}/rootfs`;
 }
 
 export function namesDirectory(engine: Engine): string {

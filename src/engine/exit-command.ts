@@ -5,8 +5,8 @@ import type { Engine } from "./engine.ts";
 import type { ContainerId } from "./records.ts";
 
 /**
- * What a supervisor becomes when its container has ended and nobody waits who would remove it: the
- * command line's own `rm`. undefined where only the library is installed, without its command; then
+ * What a supervisor starts as it ends, unless the one who started the container is still attached and
+ * removes it: the command line's own `rm`. undefined where only the library is installed, without its command; then
  * the next command that sees the ended container removes it.
  */
 export function cleanupCommand(engine: Engine, id: ContainerId): ExecLists | undefined {

@@ -3,8 +3,9 @@
  */
 import { readFileSync } from "node:fs";
 import { hasErrno } from "../base/errors.ts";
-import { readControllers, readDefaultParent } from "../runtime/index.ts";
+import { readControllers, readDefaultParent, readHierarchy } from "../runtime/index.ts";
 import type { ResourceFacts } from "./bundle/resources.ts";
+import type { ContainerConfig } from "./records.ts";
 
 let resources: ResourceFacts | undefined;
 
@@ -26,6 +27,14 @@ export function cgroupParent(wanted: string | undefined): string {
   if (wanted !== undefined) return wanted.startsWith("/") ? wanted : `/${wanted}`;
   defaultParent ??= readDefaultParent();
   return defaultParent;
+}
+
+let mountPoint: string | undefined;
+
+/** The absolute path of a container's cgroup. Throws CGROUP_UNAVAILABLE where cgroup v2 is not mounted. */
+export function containerCgroup({ id, request }: ContainerConfig): string {
+  mountPoint ??= readHierarchy().mountPoint;
+  return `${mountPoint}${cgroupParent(request.cgroupParent)}/${id}`;
 }
 
 /** "" for a file that is not there. */

@@ -74,14 +74,14 @@ export async function prepareRun(
     user,
     resources: readResourceFacts(),
     security,
-    mounts: { etc: etcPaths(paths.etc), ...(peers.ipcRoot ? { ipcRoot: peers.ipcRoot } : {}) },
+    mounts: { etc: paths.etc, ...(peers.ipcRoot ? { ipcRoot: peers.ipcRoot } : {}) },
     namespacePaths: peers.paths,
     ...(security.allDevices ? { hostDevices: readHostDevices() } : {}),
     ...(terminal?.rows && terminal.cols
       ? { terminalSize: { rows: terminal.rows, cols: terminal.cols } }
       : {}),
   });
-  const facts = withOwnFiles(probeHost(spec), Object.values(etcPaths(paths.etc)));
+  const facts = withOwnFiles(probeHost(spec), Object.values(paths.etc));
   const prepared = await prepareLaunch(spec, root, filterCache(engine));
   return {
     spec,
@@ -159,15 +159,6 @@ function withOwnFiles(facts: HostFacts, files: readonly string[]): HostFacts {
   const sources = new Map(facts.rootfs.sources);
   for (const file of files) sources.set(file, "file");
   return { ...facts, rootfs: { ...facts.rootfs, sources } };
-}
-
-function etcPaths(directory: string) {
-  return {
-    hosts: `${directory}/hosts`,
-    "resolv.conf": `${directory}/resolv.conf`,
-    hostname: `${directory}/hostname`,
-    containerenv: `${directory}/containerenv`,
-  };
 }
 
 /** The host's own name files as they are now. */

@@ -8,10 +8,13 @@
  *     ROOT/names/NAME → ID             a symlink: a name is taken by making it
  *     RUN/containers/ID/state.json     ContainerState: a running container's processes and cgroup
  *     RUN/containers/ID/attach.sock    the supervisor's attach socket
- *     RUN/containers/ID/etc/           hosts, resolv.conf, hostname that are bound into the root
- *     RUN/containers/ID/rootfs/        the empty directory on which the root is assembled
- *     RUN/locks/ID                     flock: one command at a time changes a container
+ *     RUN/containers/ID/hosts, resolv.conf, hostname, containerenv   bound into the root
+ *     RUN/rootfs/                      the empty directory on which each root is assembled, privately
+ *     RUN/locks/NAME                   flocks for what is not one container's: names, id ranges, the journal
  *     RUN/events.jsonl                 the journal of events
+ *
+ * A container's lock, by which one command at a time changes it, is an flock on ROOT/containers/ID. It
+ * exists as long as config.json does; a run exists as long as RUN/containers/ID does.
  *
  * ROOT is /var/lib/tsrun (--root), RUN is /run/tsrun for it, and RUN below another name per other ROOT.
  * Every record is written to a temporary file and renamed.
@@ -73,7 +76,7 @@ export interface ContainerState {
   readonly id: ContainerId;
   /** /proc/sys/kernel/random/boot_id of the boot in which it started. */
   readonly bootId: string;
-  readonly status: "starting" | "running" | "paused" | "removing";
+  readonly status: "running" | "paused";
   readonly init?: ProcessIdentity;
   readonly supervisor?: ProcessIdentity;
   /** Absolute path of the cgroup directory. */

@@ -8,7 +8,8 @@ import { faultPoint } from "../base/fault.ts";
 import { pidfdSendSignal, waitProcessExit } from "../ffi/index.ts";
 import { killCgroup, removeCgroup } from "../runtime/index.ts";
 import type { Engine } from "./engine.ts";
-import type { ContainerId, ContainerState, ProcessIdentity } from "./records.ts";
+import { containerCgroup } from "./host.ts";
+import type { ContainerConfig, ContainerState, ProcessIdentity } from "./records.ts";
 import { openProcess } from "./store/process-identity.ts";
 import { readBootId, removeRunDirectory } from "./store/state.ts";
 
@@ -19,8 +20,7 @@ const KILLED_END_MS = 10_000;
 
 /** Waits for the supervisor to end by itself, and kills one that does not. */
 export async function settleSupervisor(supervisor: ProcessIdentity | undefined): Promise<void> {
-  // The supervisor itself has become this command (exit-command.ts): its work is done.
-  if (!supervisor || supervisor.pid === process.pid) return;
+  if (!supervisor) return;
   const pidfd = openProcess(supervisor);
   if (pidfd === undefined) return;
   try {
@@ -62,15 +62,15 @@ function sendKill(pidfd: number): void {
 /** Kills what is left of a run and forgets it. The caller holds the container's lock. */
 export async function releaseRun(
   engine: Engine,
-  id: ContainerId,
+  config: ContainerConfig,
   state: ContainerState | undefined,
 ): Promise<void> {
-  if (state?.bootId === readBootId()) {
-    if (state.cgroup !== undefined) await removeRunCgroup(state.cgroup);
-    await settleSupervisor(state.supervisor);
+  if (state === undefined || state.bootId === readBootId()) {
+    await removeRunCgroup(state?.cgroup ?? containerCgroup(config));
+    await settleSupervisor(state?.supervisor);
   }
   faultPoint();
-  removeRunDirectory(engine, id);
+  removeRunDirectory(engine, config.id);
 }
 
 /** Kills every process in the cgroup and below, and removes it; one that is gone is fine. */

@@ -1,15 +1,15 @@
-import { mkdirSync, renameSync, rmdirSync, unlinkSync } from "node:fs";
+import { rmdirSync, unlinkSync } from "node:fs";
 import { hasErrno } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
 import { removeTree } from "../ffi/index.ts";
 import { isGone, withContainer } from "./container.ts";
-import { containerPaths, type Engine, removingDirectory } from "./engine.ts";
+import { containerPaths, type Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
 import { checkLifecycle } from "./lifecycle.ts";
 import type { ContainerConfig, ContainerId, ContainerView } from "./records.ts";
 import { releaseRun } from "./release.ts";
 import { stopLocked } from "./stop.ts";
-import type { Lock } from "./store/lock.ts";
+import { removeConfig } from "./store/config.ts";
 import { readNameLink, releaseName } from "./store/names.ts";
 import { storeError } from "./store/store-error.ts";
 
@@ -36,9 +36,9 @@ export async function removeContainer(
     return await withContainer(
       engine,
       ref,
-      async (container, held) => {
+      async (container) => {
         await stopForRemoval(engine, container, options);
-        deleteContainer(engine, container.config, held);
+        deleteContainer(engine, container.config);
         return container.config.id;
       },
       options.signal,
@@ -61,38 +61,21 @@ async function stopForRemoval(
     return;
   }
   await stopLocked(engine, container, { timeoutSeconds, ...(signal ? { signal } : {}) });
-  await releaseRun(engine, config.id, state);
+  await releaseRun(engine, config, state);
 }
 
 /**
- * Deletes what is kept of a container that does not run. The rename is the moment of its removal: a
- * directory below `removing` is only rubbish that a later `system check --repair` takes away too.
+ * Deletes what is kept of a container that does not run; the caller holds its lock. The record goes
+ * first: what a kill leaves then is rubbish, which `system check --repair` finds.
  */
-export function deleteContainer(engine: Engine, config: ContainerConfig, held: Lock): void {
-  const { dir } = containerPaths(engine, config.id);
-  const rubbish = `${removingDirectory(engine)}/${config.id}`;
+export function deleteContainer(engine: Engine, config: ContainerConfig): void {
   faultPoint();
-  try {
-    moveAway(dir, rubbish);
-  } catch (error) {
-    throw storeError("remove", dir, error);
-  }
+  removeConfig(engine, config.id);
   faultPoint();
   if (readNameLink(engine, config.name) === config.id) releaseName(engine, config.name);
   faultPoint();
-  deleteTree(rubbish);
+  deleteTree(containerPaths(engine, config.id).dir);
   recordEvent(engine, config, "remove");
-  held.removeFile();
-}
-
-function moveAway(dir: string, rubbish: string): void {
-  try {
-    renameSync(dir, rubbish);
-  } catch (error) {
-    if (!hasErrno(error, "ENOENT")) throw error;
-    mkdirSync(rubbish.slice(0, rubbish.lastIndexOf("/")), { recursive: true, mode: 0o700 });
-    renameSync(dir, rubbish);
-  }
 }
 
 /** What a container that wrote nothing consists of, leaves first. */

@@ -17,7 +17,7 @@ export async function restartContainer(
     engine,
     id,
     async ({ config, state, exit }) => {
-      if (state) await releaseRun(engine, id, state);
+      if (state) await releaseRun(engine, config, state);
       const started = await startLocked(engine, config, {
         hasRun: exit !== undefined,
         ...(signal ? { signal } : {}),

@@ -1,11 +1,13 @@
-import type { AttachEnd, AttachStream } from "./attach/index.ts";
-import { isGone, viewIfThere } from "./container.ts";
+import type { AttachStream } from "./attach/index.ts";
 import { createLocked } from "./create.ts";
 import type { Engine } from "./engine.ts";
-import type { ContainerId } from "./records.ts";
-import { deleteContainer, removeContainer } from "./remove.ts";
+import type { ContainerConfig, ContainerId } from "./records.ts";
+import { releaseRun, settleSupervisor } from "./release.ts";
+import { deleteContainer } from "./remove.ts";
 import type { ContainerRequest } from "./request.ts";
 import { type StartedContainer, type StartOptions, startLocked } from "./start.ts";
+import { lockContainer } from "./store/lock.ts";
+import { readState } from "./store/state.ts";
 
 export interface RunOptions extends StartOptions {
   /** Told of the id before the container's first instruction; if it throws, there is no container. */
@@ -21,51 +23,55 @@ export async function runContainer(
   request: ContainerRequest,
   { onCreated, ...options }: RunOptions = {},
 ): Promise<StartedContainer> {
-  const { config, held } = await createLocked(engine, request);
+  const { config, held } = await createLocked(engine, request, {
+    throwaway: options.throwaway ?? false,
+  });
   using _held = held;
   let started: StartedContainer;
   try {
     onCreated?.(config.id);
     started = await startLocked(engine, config, { ...options, hasRun: false });
   } catch (error) {
-    deleteContainer(engine, config, held);
+    deleteContainer(engine, config);
     throw error;
   }
-  return withRemoval(engine, started, request.remove ?? false);
+  const { attachment } = started;
+  if (!attachment || !request.remove) return started;
+  return { ...started, attachment: removedAtExit(engine, config, started, attachment) };
 }
 
 /** The starter's attachment stands in for the supervisor's exit command: see exit-command.ts. */
-export function withRemoval(
+function removedAtExit(
   engine: Engine,
-  started: StartedContainer,
-  remove: boolean,
-): StartedContainer {
-  const { attachment, id } = started;
-  if (!attachment || !remove) return started;
-  return { ...started, attachment: removedAtExit(engine, id, attachment) };
-}
-
-function removedAtExit(engine: Engine, id: ContainerId, attachment: AttachStream): AttachStream {
+  config: ContainerConfig,
+  run: StartedContainer,
+  attachment: AttachStream,
+): AttachStream {
   const { stdout, stderr, stdin, resize, detach } = attachment;
   const exit = attachment.exit.then(async (end) => {
-    if (end.kind !== "detached") await removeEnded(engine, id, end);
+    if (end.kind !== "detached") await removeEnded(engine, config, run);
     return end;
   });
   return { stdout, stderr, stdin, resize, detach, exit };
 }
 
-/** A failed removal is not the container's failure: the next command that sees it removes it. */
-async function removeEnded(engine: Engine, id: ContainerId, end: AttachEnd): Promise<void> {
+/**
+ * A failed removal is not the container's failure: the next command that sees it removes it. Only this
+ * run is cleared away: somebody may have restarted the container meanwhile.
+ */
+async function removeEnded(
+  engine: Engine,
+  config: ContainerConfig,
+  { supervisor, startedAt }: StartedContainer,
+): Promise<void> {
   try {
-    // A lost supervisor's run is cleared away by whoever looks first.
-    if (end.kind === "lost" && (await isAlive(engine, id))) return;
-    await removeContainer(engine, id, { ignoreMissing: true });
+    using held = await lockContainer(engine, config.id);
+    const state = held && readState(engine, config.id);
+    if (state?.startedAt !== startedAt) return;
+    await settleSupervisor(supervisor);
+    await releaseRun(engine, config, state);
+    deleteContainer(engine, config);
   } catch (error) {
-    if (!isGone(error)) engine.warn(`the container "${id}" is not removed: ${String(error)}`);
+    engine.warn(`the container "${config.name}" is not removed: ${String(error)}`);
   }
-}
-
-async function isAlive(engine: Engine, id: ContainerId): Promise<boolean> {
-  const status = (await viewIfThere(engine, id))?.status;
-  return status === "running" || status === "paused" || status === "starting";
 }

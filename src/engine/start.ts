@@ -2,30 +2,29 @@
  * Starting a container. Every step is either undone by this process or, if it is killed, understood
  * by the next command (reconcile.ts):
  *
- *     state "starting"  before anything exists that would have to be cleared away
+ *     run directory     before anything exists that would have to be cleared away: "starting"
  *     launch, held      the stage has made everything and waits before its exec; if this process
  *                       dies now, it undoes it all
- *     state with pids   so that a release can be told from an undoing
+ *     state.json        with the pids: "running"
  *     release           from here on the container goes on by itself
- *     state "running"
  */
 import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { TsrunError } from "../base/errors.ts";
 import { faultPoint, requestedFault } from "../base/fault.ts";
 import { UndoStack } from "../base/undo.ts";
-import { socketpair } from "../ffi/index.ts";
+import { removeTree, socketpair } from "../ffi/index.ts";
 import type { LaunchPlan, RelayPlan } from "../plan/index.ts";
 import { closePrepared, exitStatusCode, type Launch, launch } from "../runtime/index.ts";
 import { type AttachStream, attachTo } from "./attach/index.ts";
 import { composeEtcFiles } from "./bundle/etc-files.ts";
 import { withContainer } from "./container.ts";
-import { containerPaths, type Engine, journalPath } from "./engine.ts";
+import { containerPaths, type Engine, ETC_FILES, journalPath } from "./engine.ts";
 import { journalHead } from "./events/event.ts";
 import { recordEvent } from "./events/record.ts";
 import { cleanupCommand } from "./exit-command.ts";
 import { checkLifecycle } from "./lifecycle.ts";
 import { type PreparedRun, prepareRun, readEtcFacts } from "./prepare.ts";
-import type { ContainerConfig, ContainerId, ContainerState, ProcessIdentity } from "./records.ts";
+import type { ContainerConfig, ContainerId, ProcessIdentity } from "./records.ts";
 import { removeRunCgroup, settleSupervisor } from "./release.ts";
 import { forgetPreviousExit, restorePreviousExit, setPreviousExitAside } from "./store/exit.ts";
 import { readProcessIdentity } from "./store/process-identity.ts";
@@ -56,6 +55,8 @@ export interface StartedContainer {
   readonly id: ContainerId;
   readonly pid: number;
   readonly supervisor: ProcessIdentity;
+  /** RFC 3339: which of the container's runs this is. */
+  readonly startedAt: string;
   readonly attachment?: AttachStream;
   /** What the kernel refused and the container can do without. */
   readonly warnings: readonly string[];
@@ -109,21 +110,32 @@ function acquire(
   { hasRun, cgroup, undo }: { hasRun: boolean; cgroup: string; undo: UndoStack },
 ): void {
   const { id } = config;
-  const paths = containerPaths(engine, id);
+  const { etc, runDir } = containerPaths(engine, id);
   makeRunDirectory(engine, id);
   undo.defer(() => removeRunDirectory(engine, id));
-  writeState(engine, { version: 1, id, bootId: readBootId(), status: "starting", cgroup });
   if (hasRun) {
     setPreviousExitAside(engine, id);
     undo.defer(() => restorePreviousExit(engine, id));
+    renewWork(engine, config);
   }
-  inStore("make", paths.runDir, () => {
-    mkdirSync(paths.rootfs, { mode: 0o711 });
-    mkdirSync(paths.etc, { mode: 0o755 });
-    const files = composeEtcFiles(config, readEtcFacts(config));
-    for (const [name, text] of Object.entries(files)) writeFileSync(`${paths.etc}/${name}`, text);
+  const texts = composeEtcFiles(config, readEtcFacts(config));
+  inStore("write", runDir, () => {
+    for (const file of ETC_FILES) writeFileSync(etc[file], texts[file]);
   });
   undo.defer(() => removeRunCgroup(cgroup));
+}
+
+/**
+ * A volatile overlay leaves a mark in its work directory, with which the kernel refuses the next mount:
+ * after a crash of the machine the upper could be torn. Here it was this boot's run that ended.
+ */
+function renewWork(engine: Engine, { id, request }: ContainerConfig): void {
+  if (!request.remove) return;
+  const { work } = containerPaths(engine, id);
+  inStore("renew", work, () => {
+    removeTree(work);
+    mkdirSync(work, { mode: 0o700 });
+  });
 }
 
 interface LaunchContext {
@@ -154,21 +166,21 @@ async function launchHeld(
     const init = identify(pid);
     const supervisor = identify(launched.supervisorPid());
     const startedAt = new Date().toISOString();
-    const state: ContainerState = {
-      ...{ version: 1, id: config.id, bootId: readBootId(), status: "starting" },
-      ...{ cgroup: prepared.cgroup, init, supervisor, startedAt },
-    };
-    writeState(engine, state);
+    const { id } = config;
+    writeState(engine, {
+      ...{ version: 1, id, bootId: readBootId(), status: "running", startedAt },
+      ...{ cgroup: prepared.cgroup, init, supervisor },
+    });
     faultPoint();
     recordEvent(engine, config, "start");
     await release(engine, config, launched);
     faultPoint();
-    writeState(engine, { ...state, status: "running" });
     launched.detach();
     return {
-      id: config.id,
+      id,
       pid,
       supervisor,
+      startedAt,
       ...(attachment ? { attachment } : {}),
       warnings: [...prepared.warnings, ...launched.warnings],
     };

@@ -9,7 +9,7 @@ import type { Engine } from "./engine.ts";
 import type { ContainerConfig } from "./records.ts";
 import type { NamespacesRequest } from "./request.ts";
 import { listContainerIds, readConfig } from "./store/config.ts";
-import { type Lock, lock } from "./store/lock.ts";
+import { lockShared } from "./store/lock.ts";
 
 export type IdMaps = NonNullable<ContainerConfig["userns"]>;
 
@@ -35,7 +35,7 @@ export async function chooseIdMaps(
     const maps = user?.kind === "maps" ? { uids: user.uids, gids: user.gids } : undefined;
     return { maps, [Symbol.dispose]: () => {} };
   }
-  const held: Lock = await lock(engine, "userns");
+  const held = await lockShared(engine, "userns");
   try {
     const size = user.size ?? DEFAULT_AUTO_SIZE;
     const used = usedRanges(engine);

@@ -1,6 +1,7 @@
 /**
  * The texts of /etc/hosts, /etc/resolv.conf, /etc/hostname and /run/.containerenv. Pure.
  */
+import type { EtcFile } from "../engine.ts";
 import type { ContainerConfig } from "../records.ts";
 import type { ContainerRequest } from "../request.ts";
 
@@ -11,14 +12,10 @@ export interface EtcFacts {
   readonly hostResolvConf: string;
 }
 
-export interface EtcFiles {
-  readonly hosts: string;
-  readonly "resolv.conf": string;
-  readonly hostname: string;
-  readonly containerenv: string;
-}
-
-export function composeEtcFiles(config: ContainerConfig, facts: EtcFacts): EtcFiles {
+export function composeEtcFiles(
+  config: ContainerConfig,
+  facts: EtcFacts,
+): Readonly<Record<EtcFile, string>> {
   return {
     hosts: composeHosts(config.request, facts),
     "resolv.conf": composeResolvConf(config.request, facts),

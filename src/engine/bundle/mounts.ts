@@ -5,18 +5,14 @@
 import { posix } from "node:path";
 import { TsrunError } from "../../base/errors.ts";
 import type { OciMount } from "../../spec/index.ts";
+import type { EtcFile } from "../engine.ts";
 import type { ContainerRequest, MountRequest } from "../request.ts";
 
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 export interface MountFacts {
-  /** Host paths of the files in RUN/containers/ID/etc. */
-  readonly etc: {
-    readonly hosts: string;
-    readonly "resolv.conf": string;
-    readonly hostname: string;
-    readonly containerenv: string;
-  };
+  /** Host paths of the files in RUN/containers/ID. */
+  readonly etc: Readonly<Record<EtcFile, string>>;
   /** /proc/PID/root of the container whose ipc namespace is joined: its /dev/shm belongs to it. */
   readonly ipcRoot?: string;
 }

@@ -1,5 +1,6 @@
-import { mkdirSync, watch } from "node:fs";
+import { watch } from "node:fs";
 import { TsrunError } from "../../base/errors.ts";
+import { makeDirectories } from "../../base/make-directories.ts";
 import { inStore } from "../store/store-error.ts";
 
 /**
@@ -12,7 +13,7 @@ export class DirectoryChanges implements Disposable {
   #wake: (() => void) | undefined;
 
   constructor(directory: string) {
-    inStore("make", directory, () => mkdirSync(directory, { recursive: true, mode: 0o711 }));
+    inStore("make", directory, () => makeDirectories(directory, 0o711));
     this.#watcher = openWatcher(directory, () => {
       this.#changed = true;
       this.#wake?.();

@@ -2,20 +2,13 @@
  * Appending to the journal: one write by whoever did the thing, commands here and each container's
  * supervisor (native/record.c). A full journal becomes events.jsonl.1 and the one before is forgotten.
  */
-import {
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fstatSync, openSync, renameSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { hasErrno } from "../../base/errors.ts";
+import { makeDirectories } from "../../base/make-directories.ts";
 import { type Engine, journalPath } from "../engine.ts";
 import type { ContainerConfig } from "../records.ts";
-import { tryLock } from "../store/lock.ts";
+import { tryLockShared } from "../store/lock.ts";
 import { type EventDetails, type EventStatus, journalLine } from "./event.ts";
 
 const JOURNAL_MAX_BYTES = 4 * 1024 * 1024;
@@ -52,13 +45,13 @@ function openJournal(path: string): number {
     return openSync(path, "a", 0o600);
   } catch (error) {
     if (!hasErrno(error, "ENOENT")) throw error;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+    makeDirectories(dirname(path), 0o711);
     return openSync(path, "a", 0o600);
   }
 }
 
 function rotate(engine: Engine, path: string): void {
-  using held = tryLock(engine, "events");
+  using held = tryLockShared(engine, "events");
   // Without the lock, or with a file that is small again, somebody else has just done it.
   if (held && statSync(path).size > JOURNAL_MAX_BYTES) renameSync(path, rotatedJournal(path));
 }

@@ -1,7 +1,7 @@
 /**
  * ROOT/containers/ID/config.json. A container exists exactly as long as this file does.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { writeFileAtomic } from "../../base/atomic-file.ts";
 import { hasErrno, TsrunError } from "../../base/errors.ts";
 import { isContainerId } from "../container-id.ts";
@@ -32,6 +32,12 @@ export function readConfig(engine: Engine, id: ContainerId): ContainerConfig | u
     throw storeError("read", path, error);
   }
   return decodeConfig(text, path);
+}
+
+/** From here on the container does not exist; what else there is of it is rubbish. */
+export function removeConfig(engine: Engine, id: ContainerId): void {
+  const path = containerPaths(engine, id).config;
+  inStore("remove", path, () => rmSync(path, { force: true }));
 }
 
 /** Nanosecond offsets are the only values that JSON has no numbers for. */

@@ -3,13 +3,14 @@
  * counts while the container's record says the same name; another one was left by a killed command,
  * and whoever wants the name may take it over.
  */
-import { mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { hasErrno, TsrunError } from "../../base/errors.ts";
+import { makeDirectories } from "../../base/make-directories.ts";
 import { isContainerId } from "../container-id.ts";
 import { type Engine, namesDirectory } from "../engine.ts";
 import type { ContainerId } from "../records.ts";
 import { readConfig } from "./config.ts";
-import { lock, tryLock } from "./lock.ts";
+import { lockShared, tryLockContainer } from "./lock.ts";
 import { inStore, storeError } from "./store-error.ts";
 
 /**
@@ -18,7 +19,7 @@ import { inStore, storeError } from "./store-error.ts";
 export async function takeName(engine: Engine, name: string, id: ContainerId): Promise<boolean> {
   if (linkName(engine, name, id)) return true;
   // Two that both saw a stale link would otherwise remove each other's new one.
-  using _one = await lock(engine, "names");
+  using _one = await lockShared(engine, "names");
   const holder = readNameLink(engine, name);
   if (holder !== undefined && !isStaleLink(engine, name, holder)) return false;
   releaseName(engine, name);
@@ -33,7 +34,7 @@ function linkName(engine: Engine, name: string, id: ContainerId): boolean {
     } catch (error) {
       if (hasErrno(error, "EEXIST")) return false;
       if (!hasErrno(error, "ENOENT")) throw error;
-      mkdirSync(namesDirectory(engine), { recursive: true, mode: 0o700 });
+      makeDirectories(namesDirectory(engine), 0o700);
       return linkName(engine, name, id);
     }
     return true;
@@ -42,11 +43,11 @@ function linkName(engine: Engine, name: string, id: ContainerId): boolean {
 
 /** The link of a container that is just being made or renamed is not stale: its lock is held. */
 export function isStaleLink(engine: Engine, name: string, holder: ContainerId): boolean {
-  using held = tryLock(engine, holder);
-  if (!held) return false;
-  const config = readConfig(engine, holder);
-  if (config === undefined) held.removeFile();
-  return config?.name !== name;
+  const lock = tryLockContainer(engine, holder);
+  if (lock === "gone") return true;
+  if (lock === "held") return false;
+  using _held = lock;
+  return readConfig(engine, holder)?.name !== name;
 }
 
 export function releaseName(engine: Engine, name: string): void {

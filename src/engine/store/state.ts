@@ -2,10 +2,11 @@
  * RUN/containers/ID/state.json: the processes and the cgroup of a run. It is on a tmpfs: a reboot
  * ends every run and takes the record with it.
  */
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
 import { writeFileAtomic } from "../../base/atomic-file.ts";
 import { hasErrno } from "../../base/errors.ts";
-import { containerPaths, type Engine } from "../engine.ts";
+import { makeDirectories } from "../../base/make-directories.ts";
+import { containerPaths, type Engine, ETC_FILES, rootMountPoint } from "../engine.ts";
 import type { ContainerId, ContainerState } from "../records.ts";
 import { damagedRecord } from "./config.ts";
 import { inStore, storeError } from "./store-error.ts";
@@ -34,8 +35,8 @@ export function readState(engine: Engine, id: ContainerId): ContainerState | und
 }
 
 /**
- * Makes the directory of a run. It can be entered but not listed: what is bound into the container
- * (hosts, resolv.conf) lies below it, and a container's users need to reach it.
+ * Makes the directory of a run, by which it begins. It can be entered but not listed: what is bound
+ * into the container (hosts, resolv.conf) lies in it, and a container's users need to reach it.
  */
 export function makeRunDirectory(engine: Engine, id: ContainerId): void {
   const { runDir } = containerPaths(engine, id);
@@ -43,17 +44,35 @@ export function makeRunDirectory(engine: Engine, id: ContainerId): void {
     try {
       mkdirSync(runDir, { mode: 0o711 });
     } catch (error) {
-      if (hasErrno(error, "EEXIST")) return; // an earlier run left it
       if (!hasErrno(error, "ENOENT")) throw error;
-      mkdirSync(runDir, { recursive: true, mode: 0o711 });
+      makeDirectories(runDir, 0o711);
+      makeDirectories(rootMountPoint(engine), 0o711);
     }
   });
 }
 
+export function hasRunDirectory(engine: Engine, id: ContainerId): boolean {
+  return existsSync(containerPaths(engine, id).runDir);
+}
+
+/** Everything that a run can have there; state.json first, for it is what says that the run exists. */
+const RUN_FILES = ["state.json", "state.json.tmp", "attach.sock", ...ETC_FILES];
+
 /** Forgets a run. Only after its processes, cgroup and mounts are gone. */
 export function removeRunDirectory(engine: Engine, id: ContainerId): void {
   const { runDir } = containerPaths(engine, id);
-  inStore("remove", runDir, () => rmSync(runDir, { recursive: true, force: true }));
+  inStore("remove", runDir, () => {
+    for (const name of RUN_FILES) ifThere(() => unlinkSync(`${runDir}/${name}`));
+    ifThere(() => rmdirSync(runDir));
+  });
+}
+
+function ifThere(remove: () => void): void {
+  try {
+    remove();
+  } catch (error) {
+    if (!hasErrno(error, "ENOENT")) throw error;
+  }
 }
 
 /** Which boot this is; a container has no processes of another one. random(4). */

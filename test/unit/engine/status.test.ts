@@ -24,6 +24,7 @@ interface Case {
   readonly state?: ContainerState;
   readonly exit?: ExitRecord;
   readonly supervisorAlive?: boolean;
+  readonly hasRunDirectory?: boolean;
   readonly lockHeld?: boolean;
   readonly is: string;
 }
@@ -43,15 +44,20 @@ const CASES: readonly Case[] = [
     exit,
     is: "exited stale",
   },
-  { name: "is just being started", state: state("starting"), lockHeld: true, is: "starting none" },
+  {
+    name: "is just being started",
+    hasRunDirectory: true,
+    lockHeld: true,
+    is: "starting none",
+  },
   {
     name: "was just being started when its starter was killed",
-    state: state("starting"),
+    hasRunDirectory: true,
     is: "created interrupted",
   },
   {
     name: "was started again when its starter was killed",
-    state: state("starting"),
+    hasRunDirectory: true,
     exit,
     is: "exited interrupted",
   },
@@ -70,9 +76,11 @@ const CASES: readonly Case[] = [
 ];
 
 describe("the status of a container that", () => {
-  for (const { name, is, lockHeld = false, supervisorAlive = false, ...facts } of CASES) {
+  for (const { name, is, lockHeld = false, supervisorAlive = false, ...seen } of CASES) {
     it(`${name} is ${is}`, () => {
-      const derived = deriveStatus({ ...facts, bootId: BOOT, supervisorAlive }, { lockHeld });
+      const hasRunDirectory = seen.hasRunDirectory ?? seen.state !== undefined;
+      const facts = { ...seen, hasRunDirectory, bootId: BOOT, supervisorAlive };
+      const derived = deriveStatus(facts, { lockHeld });
       assert.equal(`${derived.status} ${derived.remnant}`, is);
     });
   }
