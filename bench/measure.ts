@@ -56,7 +56,9 @@ export function formatTimings(
   const lines = [`\n## ${title}`, ""];
   for (const { name, median: ms, samples } of timings) {
     const range = `${formatMs(samples[0])} – ${formatMs(samples.at(-1))}`;
-    lines.push(`  ${name.padEnd(34)} ${formatMs(ms).padStart(10)}   (${range}, n=${samples.length})`);
+    lines.push(
+      `  ${name.padEnd(34)} ${formatMs(ms).padStart(10)}   (${range}, n=${samples.length})`,
+    );
   }
   const ours = timings[0];
   for (const { peer, atMost } of targets) {

@@ -16,11 +16,21 @@ export async function enterCgroup2View(): Promise<boolean> {
     .split("\n")
     .some((line) => / \/sys\/fs\/cgroup .* - cgroup2 /.test(line));
   if (pure) return false;
-  const script =
-    'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"';
+  const script = 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"';
   const { exitCode } = await execa(
     "unshare",
-    ["-m", "--propagation", "private", "sh", "-c", script, "-", process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+    [
+      "-m",
+      "--propagation",
+      "private",
+      "sh",
+      "-c",
+      script,
+      "-",
+      process.execPath,
+      ...process.execArgv,
+      ...process.argv.slice(1),
+    ],
     { stdio: "inherit", reject: false, env: { [IN_VIEW]: "1" } },
   );
   process.exitCode = exitCode ?? 1;
@@ -50,7 +60,11 @@ export async function installedPeers(): Promise<readonly Peer[]> {
 }
 
 /** A bundle that does what tsrun's default container does: all its namespaces, masks and filter. */
-export function writeBundle(dir: string, rootfs: string, config: Readonly<Record<string, unknown>>): string {
+export function writeBundle(
+  dir: string,
+  rootfs: string,
+  config: Readonly<Record<string, unknown>>,
+): string {
   if (!existsSync(rootfs)) throw new Error(`no root file system at "${rootfs}"`);
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, "config.json"), JSON.stringify(config));
