@@ -9,7 +9,7 @@ import { syncDirectory } from "../base/atomic-file.ts";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { makeDirectories } from "../base/make-directories.ts";
 import { UndoStack } from "../base/undo.ts";
-import { removeTree, tryFlock } from "../ffi/index.ts";
+import { openRoot, removeTree, tryFlock } from "../ffi/index.ts";
 import { hostArchitecture, type ImageProcessConfig, MEDIA_TYPES } from "./config.ts";
 import { packDirectory } from "./pack.ts";
 import { formatReference, parseReference } from "./reference.ts";
@@ -43,7 +43,8 @@ export async function importImage(
   const work = await store.locked(() => claimWorkDirectory(store));
   undo.defer(() => work.release());
   const stream = isDirectory ? packDirectory(source) : await openArchive(source);
-  const layer = await unpackTar(stream, work.layer, {
+  const layer = await unpackTar(stream, openRoot(work.layer), {
+    whiteouts: true,
     ...(options.limits ? { limits: options.limits } : {}),
     ...(options.signal ? { signal: options.signal } : {}),
   });

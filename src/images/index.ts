@@ -13,6 +13,7 @@ export {
   resolveImage,
   tagImage,
 } from "./manage.ts";
+export { packBelow } from "./pack.ts";
 export { formatReference, type ImageReference, parseReference } from "./reference.ts";
 export { ImageStore, type StoredImage } from "./store.ts";
-export { UNPACK_LIMITS, type UnpackLimits } from "./unpack.ts";
+export { type UnpackLimits, unpackTar } from "./unpack.ts";

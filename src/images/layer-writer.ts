@@ -15,7 +15,6 @@ import {
   makeNodeAt,
   openat2,
   openInRoot,
-  openRoot,
   RESOLVE,
   removeTreeAt,
   setTimesAt,
@@ -37,20 +36,31 @@ const S_IFIFO = 0o010000;
 const WHITEOUT_PREFIX = ".wh.";
 const OPAQUE_MARK = ".wh..wh..opq";
 
+export interface WriteOptions {
+  /** ".wh." names are whiteouts, as in an image's layer; else they are names like any other. */
+  readonly whiteouts: boolean;
+  /** Who everything is given to, instead of the owners that the archive names. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
 export class LayerWriter implements Disposable {
   readonly #root: number;
   /** Directories get their times last: whatever is made in them changes these. */
   readonly #directoryTimes = new Map<string, bigint>();
   #parent: { readonly path: string; readonly fd: number } | undefined;
 
-  constructor(directory: string) {
-    this.#root = openRoot(directory);
+  readonly #options: WriteOptions;
+
+  /** Takes the root's descriptor and closes it. */
+  constructor(root: number, options: WriteOptions) {
+    this.#root = root;
+    this.#options = options;
   }
 
   /** Makes the entry; a file's contents come as chunks. */
   async write(entry: Entry, contents: AsyncIterable<Uint8Array>): Promise<void> {
     const { dir, name } = splitPath(entry.path);
-    if (name.startsWith(WHITEOUT_PREFIX)) {
+    if (this.#options.whiteouts && name.startsWith(WHITEOUT_PREFIX)) {
       this.#whiteout(dir, name, entry);
       return;
     }
@@ -170,7 +180,8 @@ export class LayerWriter implements Disposable {
 
   /** Owner first: it takes set-user-ID bits and capabilities away. */
   #setAttributes(entry: Entry, parent: number, name: Uint8Array): void {
-    const { uid, gid, mode, mtimeNs, type, xattrs } = entry;
+    const { mode, mtimeNs, type, xattrs } = entry;
+    const { uid, gid } = this.#options.owner ?? entry;
     chownAt(parent, name, uid, gid);
     if (xattrs.size > 0) setXattrs(entry, parent, name);
     if (type !== "symlink") chmodAt(parent, name, mode);

@@ -17,7 +17,7 @@ import {
 } from "../ffi/index.ts";
 import { fromBytes, packBytes, type TarHeader } from "./tar-bytes.ts";
 
-const { O_NOFOLLOW, O_RDONLY } = constants;
+const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const O_PATH = 0o10000000;
 const S_IFMT = 0o170000;
 
@@ -33,24 +33,42 @@ const TYPES: ReadonlyMap<number, string> = new Map([
 
 /** The stream fails with Node's error of the first file that cannot be read. Sockets are left out. */
 export function packDirectory(path: string): Readable {
+  return packBelow(openRoot(path), { path: "", name: "" });
+}
+
+/**
+ * One file, or a directory with all that is in it, below a root that is not trusted: `path` is resolved
+ * in it, and the members are called `name` and `name/…`. Takes the root's descriptor and closes it.
+ */
+export function packBelow(
+  root: number,
+  { path, name }: { readonly path: string; readonly name: string },
+): Readable {
   const pack = packBytes();
-  void new Packing(pack, openRoot(path)).run();
+  const start = { path: fromBytes(Buffer.from(path)), name: fromBytes(Buffer.from(name)) };
+  void new Packing(pack, root, start).run();
   return pack as unknown as Readable;
+}
+
+function below(directory: string, child: string): string {
+  return directory === "" ? child : `${directory}/${child}`;
 }
 
 class Packing {
   readonly #pack: Pack;
   readonly #root: number;
+  readonly #start: { readonly path: string; readonly name: string };
   readonly #linked = new Map<string, string>();
 
-  constructor(pack: Pack, root: number) {
+  constructor(pack: Pack, root: number, start: { readonly path: string; readonly name: string }) {
     this.#pack = pack;
     this.#root = root;
+    this.#start = start;
   }
 
   async run(): Promise<void> {
     try {
-      await this.#add("");
+      await this.#add(this.#start.path, this.#start.name);
       this.#pack.finalize();
     } catch (error) {
       this.#pack.destroy(error as Error);
@@ -59,34 +77,35 @@ class Packing {
     }
   }
 
-  /** `path` has one character a byte. */
-  async #add(path: string): Promise<void> {
+  /** Both have one character a byte. */
+  async #add(path: string, name: string): Promise<void> {
     const bytes = Buffer.from(path, "latin1");
     const fd = openInRoot(this.#root, bytes, { flags: O_PATH | O_NOFOLLOW });
     try {
       const stat = statx(fd, "");
       const type = TYPES.get(stat.mode & S_IFMT);
       if (type === undefined) return;
-      await this.#addEntry(path, type, stat, fd);
+      await this.#addEntry({ path, name, type, stat, fd, root: this.#root });
       if (type !== "directory") return;
-      const names = readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
-      for (const name of names.sort(Buffer.compare)) {
-        await this.#add(path === "" ? fromBytes(name) : `${path}/${fromBytes(name)}`);
+      const children = readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
+      for (const child of children.sort(Buffer.compare).map(fromBytes)) {
+        await this.#add(below(path, child), below(name, child));
       }
     } finally {
       closeSync(fd);
     }
   }
 
-  async #addEntry(path: string, type: string, stat: Statx, fd: number): Promise<void> {
-    const header = describe({ path, type, stat, fd, root: this.#root });
+  async #addEntry(found: Found): Promise<void> {
+    const { path, name, type, stat } = found;
+    const header = describe(found);
     const inode = `${stat.devMajor}:${stat.devMinor}:${stat.ino}`;
     const first = type === "file" && stat.nlink > 1 ? this.#linked.get(inode) : undefined;
     if (first !== undefined) {
       await this.#write({ ...header, type: "link", linkname: first, size: 0 });
       return;
     }
-    if (type === "file" && stat.nlink > 1) this.#linked.set(inode, path);
+    if (type === "file" && stat.nlink > 1) this.#linked.set(inode, name);
     if (type === "file" && stat.size > 0n) await this.#writeFile(header, path);
     else await this.#write(header);
   }
@@ -107,7 +126,8 @@ class Packing {
   }
 
   async #writeFile(header: TarHeader, path: string): Promise<void> {
-    const flags = O_RDONLY | O_NOFOLLOW;
+    // Somebody may have put a FIFO in its place meanwhile, whose opening would block.
+    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
     const fd = openInRoot(this.#root, Buffer.from(path, "latin1"), { flags });
     const { entry, packed } = this.#begin(header);
     const end = Math.max(0, (header.size ?? 0) - 1); // a file that grows meanwhile is cut
@@ -121,15 +141,17 @@ class Packing {
 
 interface Found {
   readonly path: string;
+  /** What the member is called. */
+  readonly name: string;
   readonly type: string;
   readonly stat: Statx;
   readonly fd: number;
   readonly root: number;
 }
 
-function describe({ path, type, stat, fd, root }: Found): TarHeader {
+function describe({ path, name, type, stat, fd, root }: Found): TarHeader {
   return {
-    name: path === "" ? "./" : type === "directory" ? `${path}/` : path,
+    name: name === "" ? "./" : type === "directory" ? `${name}/` : name,
     type,
     mode: stat.mode & 0o7777,
     uid: stat.uid,

@@ -8,7 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { invalid, parseEntry } from "./entry.ts";
-import { LayerWriter } from "./layer-writer.ts";
+import { LayerWriter, type WriteOptions } from "./layer-writer.ts";
 import { extractBytes, type TarHeader } from "./tar-bytes.ts";
 
 export interface UnpackedLayer {
@@ -29,15 +29,16 @@ export const UNPACK_LIMITS: UnpackLimits = { maxBytes: 256 * 2 ** 30, maxEntries
 
 /**
  * Throws IMAGE_INVALID for an archive that is damaged, hostile or too large, NO_SPACE, ABORTED; the
- * caller removes the directory then.
+ * caller removes the directory then. Takes the root's descriptor and closes it.
  */
 export async function unpackTar(
   source: Readable,
-  directory: string,
+  root: number,
   {
     limits = UNPACK_LIMITS,
     signal,
-  }: {
+    ...write
+  }: WriteOptions & {
     readonly limits?: UnpackLimits;
     readonly signal?: AbortSignal;
   },
@@ -52,7 +53,7 @@ export async function unpackTar(
     },
   });
   const extract = extractBytes();
-  using writer = new LayerWriter(directory);
+  using writer = new LayerWriter(root, write);
   // A member that cannot be written ends the stream, which then complains of that: the reason comes first.
   const writing = writeEntries(extract as unknown as AsyncIterable<Member>, writer, limits);
   const reading = pipeline(
