@@ -84,7 +84,7 @@ function rootAndCommand(options: OptionValues, operands: readonly string[], cwd:
   const [image, ...command] = operands;
   if (image === undefined) {
     throw new TsrunError("INVALID_ARGUMENT", "neither an image nor --rootfs is given", {
-      hint: 'Write the image after the options, as in "tsrun run busybox sh"; "tsrun image ls" lists them.',
+      hint: "Write the image after the options, as in `tsrun run busybox sh`; `tsrun image ls` lists them.",
     });
   }
   return { image, command };

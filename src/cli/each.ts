@@ -42,7 +42,7 @@ export async function namedOrAll(
   }
   if (!all && operands.length === 0) {
     throw new TsrunError("INVALID_ARGUMENT", `"tsrun ${command}" needs a CONTAINER`, {
-      hint: 'Name one or more containers, or use --all; "tsrun ps -a" lists them.',
+      hint: "Name one or more containers, or use --all; `tsrun ps -a` lists them.",
     });
   }
   return all ? list() : [...new Set(operands)];

@@ -77,7 +77,7 @@ async function passOn(engine: Engine, id: string, signal: NodeJS.Signals): Promi
 }
 
 /** A process of the host would die of SIGPIPE now; a container's PID 1 cannot, so it is stopped. */
-const UNREAD_STOP_SECONDS = 1;
+const UNREAD_STOP_SECONDS = 0.5;
 
 async function stopUnread(engine: Engine, id: string): Promise<void> {
   try {

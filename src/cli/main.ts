@@ -106,14 +106,16 @@ async function unknownCommand(words: readonly string[]): Promise<TsrunError> {
         ? `"tsrun ${family}" needs a command`
         : `"tsrun ${family}" has no command "${second}"`;
     return new TsrunError("INVALID_ARGUMENT", problem, {
-      hint: nearest ? `Did you mean "${family} ${nearest}"?` : `It has ${verbs.join(", ")}.`,
+      hint: nearest
+        ? `Did you mean \`tsrun ${family} ${nearest}\`?`
+        : `It has ${verbs.join(", ")}.`,
     });
   }
   const typed = family === "container" ? (second ?? "") : first;
   const names = COMMANDS.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
   const nearest = suggestNearest(typed, names);
   return new TsrunError("INVALID_ARGUMENT", `there is no command "${typed}"`, {
-    hint: nearest ? `Did you mean "tsrun ${nearest}"?` : 'See "tsrun help".',
+    hint: nearest ? `Did you mean \`tsrun ${nearest}\`?` : "See `tsrun help`.",
   });
 }
 

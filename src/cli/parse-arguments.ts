@@ -61,9 +61,9 @@ async function parseWords(command: CommandSpec, words: readonly string[]) {
 /** What "--rm=false" becomes for commander: an option that nobody can type, since words have no NUL. */
 const FALSE = "--\0";
 
-/** In commander's notation: "-m, --memory <SIZE>"; one for the option and one for each alias. */
-function optionFlags({ name, short, aliases = [], kind, placeholder }: OptionSpec): string[] {
-  const value = kind === "flag" ? "" : ` <${placeholder ?? "VALUE"}>`;
+/** In commander's notation: "-m, --memory <value>"; one for the option and one for each alias. */
+function optionFlags({ name, short, aliases = [], kind }: OptionSpec): string[] {
+  const value = kind === "flag" ? "" : " <value>";
   const first = `${short === undefined ? "" : `-${short}, `}--${name}${value}`;
   const off = kind === "flag" ? [`${FALSE}${name}`] : [];
   return [first, ...aliases.map((alias) => `--${alias}${value}`), ...off];
@@ -126,7 +126,7 @@ function unknownOption(command: CommandSpec, word: string): TsrunError {
   const known = [...optionsByWord(command).keys()].filter((name) => name.startsWith("--"));
   const nearest = typed.startsWith("--") ? suggestNearest(typed, known) : undefined;
   return new TsrunError("INVALID_ARGUMENT", `"tsrun ${command.name}" has no option "${typed}"`, {
-    hint: nearest ? `Did you mean ${nearest}?` : `See "tsrun help ${command.name}".`,
+    hint: nearest ? `Did you mean ${nearest}?` : `See \`tsrun help ${command.name}\`.`,
   });
 }
 

@@ -19,6 +19,6 @@ function unknownCommand(commands: readonly CommandSpec[], typed: string): TsrunE
     commands.map(({ name }) => name),
   );
   return new TsrunError("INVALID_ARGUMENT", `there is no command "${typed}"`, {
-    hint: nearest ? `Did you mean "tsrun help ${nearest}"?` : 'See "tsrun help".',
+    hint: nearest ? `Did you mean \`tsrun help ${nearest}\`?` : "See `tsrun help`.",
   });
 }

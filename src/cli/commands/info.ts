@@ -2,7 +2,7 @@ import { type EngineInfo, engineInfo } from "../../engine/index.ts";
 import { openEngineFor } from "../engine-context.ts";
 import { humanSize } from "../format/human.ts";
 import { formatObject, lines } from "../format/rows.ts";
-import type { Value, ValueRecord } from "../format/value.ts";
+import { isList, isRecord, type Value, type ValueRecord } from "../format/value.ts";
 import { print } from "../output.ts";
 import type { CommandCall } from "../table/types.ts";
 
@@ -51,13 +51,13 @@ function infoView({ version, host, store, cgroup, security, stage }: EngineInfo)
 function infoLines(view: ValueRecord, indent = ""): string[] {
   return Object.entries(view).flatMap(([name, value]) => {
     if (name.endsWith("Bytes")) return [];
-    const isGroup = typeof value === "object" && value !== null && !Array.isArray(value);
-    if (isGroup) return [`${indent}${name}:`, ...infoLines(value as ValueRecord, `${indent}  `)];
+    if (isRecord(value)) return [`${indent}${name}:`, ...infoLines(value, `${indent}  `)];
     return [`${indent}${name}: ${infoText(value)}`];
   });
 }
 
 function infoText(value: Value): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
-  return Array.isArray(value) ? value.join(" ") || "none" : String(value);
+  if (!isList(value)) return String(value);
+  return value.length > 0 ? value.join(" ") : "none";
 }

@@ -50,7 +50,7 @@ function imageIfThere(engine: Engine, ref: string): ValueRecord | undefined {
 
 function neither(ref: string, cause: unknown): TsrunError {
   return new TsrunError("NOT_FOUND", `there is no container or image "${ref}"`, {
-    hint: '"tsrun ps -a" and "tsrun image ls" list them.',
+    hint: "`tsrun ps -a` and `tsrun image ls` list them.",
     cause,
   });
 }

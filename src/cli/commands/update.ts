@@ -11,7 +11,7 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
   const limits = parseLimits(options, readDeviceNumber);
   if (Object.keys(limits).length === 0) {
     throw new TsrunError("INVALID_ARGUMENT", "no limit is given to change", {
-      hint: 'Give at least one, such as --memory 1g; see "tsrun help update".',
+      hint: "Give at least one, such as --memory 1g; see `tsrun help update`.",
     });
   }
   await updateContainer(openEngineFor(globals), ref, limits);

@@ -98,10 +98,7 @@ function hostConfigView({ request, userns }: ContainerConfig): ValueRecord {
     Init: request.init ?? false,
     ...securityView(request),
     ...namespacesView(request.namespaces ?? {}),
-    IDMappings: {
-      UidMap: (userns?.uids ?? []).map(mappingText),
-      GidMap: (userns?.gids ?? []).map(mappingText),
-    },
+    IDMappings: mappingsView(userns),
     Dns: request.dns ?? [],
     ExtraHosts: (request.addHosts ?? []).map(({ name, address }) => `${name}:${address}`),
     GroupAdd: request.groupAdd ?? [],
@@ -184,6 +181,11 @@ function choiceText(choice: NamespaceChoice | undefined): string {
   if (choice === undefined) return "private";
   if (choice.kind === "container") return `container:${choice.container}`;
   return choice.kind === "path" ? `ns:${choice.path}` : choice.kind;
+}
+
+function mappingsView(userns: ContainerConfig["userns"]): ValueRecord {
+  const { uids = [], gids = [] } = userns ?? {};
+  return { UidMap: uids.map(mappingText), GidMap: gids.map(mappingText) };
 }
 
 function mappingText({

@@ -49,6 +49,19 @@ describe("parseArguments", () => {
     assert.deepEqual(operands, ["img", "sh", "-c"]);
   });
 
+  it("takes exactly one value for every option that has one", async () => {
+    for (const option of command("run").options) {
+      const { options, operands } = await parse(
+        "run",
+        ...[`--${option.name}`, ...(option.kind === "flag" ? [] : ["value"]), "img", "sh"],
+      );
+      assert.deepEqual(operands, ["img", "sh"], option.name);
+      if (option.kind === "flag") assert.equal(options.flag(option.name), true);
+      if (option.kind === "value") assert.equal(options.value(option.name), "value");
+      if (option.kind === "list") assert.deepEqual(options.list(option.name), ["value"]);
+    }
+  });
+
   it("leaves everything after the image to the command, -- and options too", async () => {
     const { options, operands } = await parse("run", "img", "ls", "--rm", "--", "-x", "--memory");
     assert.deepEqual(operands, ["img", "ls", "--rm", "--", "-x", "--memory"]);
@@ -115,7 +128,7 @@ describe("parseArguments", () => {
       '"tsrun run" has no option "--cpu"',
       "Did you mean --cpus?",
     );
-    await refuses(parse("ps", "-Z"), '"tsrun ps" has no option "-Z"', 'See "tsrun help ps".');
+    await refuses(parse("ps", "-Z"), '"tsrun ps" has no option "-Z"', "See `tsrun help ps`.");
     await refuses(parse("run", "-iZ", "img"), '"tsrun run" has no option "-Z"');
   });
 
