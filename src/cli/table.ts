@@ -528,13 +528,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
     options: [
       {
-        name: "archive",
-        short: "a",
-        kind: "flag",
-        summary: "Keep the owners of the files",
-        default: "true",
-      },
-      {
         name: "overwrite",
         kind: "flag",
         summary: "Let a file replace a directory, and the reverse",
@@ -549,7 +542,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       { command: "tsrun cp ./site/. web:/www", meaning: "In, the contents" },
       { command: "tsrun cp web:/www - | gzip > www.tar.gz", meaning: "As an archive" },
     ],
-    load: () => import("./commands/later.ts"),
+    load: () => import("./commands/cp.ts"),
   },
   {
     name: "diff",
@@ -559,7 +552,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [FORMAT],
     description: ["One path a line: A added, C changed, D deleted."],
     examples: [{ command: "tsrun diff web", meaning: "What it wrote" }],
-    load: () => import("./commands/later.ts"),
+    load: () => import("./commands/diff.ts"),
   },
   {
     name: "plan",
