@@ -46,8 +46,9 @@ export function makeRunDirectory(engine: Engine, id: ContainerId): void {
     } catch (error) {
       if (!hasErrno(error, "ENOENT")) throw error;
       makeDirectories(runDir, 0o711);
-      makeDirectories(rootMountPoint(engine), 0o711);
     }
+    // Every container assembles its root on this one, each in its own mount namespace.
+    if (!existsSync(rootMountPoint(engine))) makeDirectories(rootMountPoint(engine), 0o711);
   });
 }
 
