@@ -59,7 +59,7 @@ function depth({ destination }: OciMount): number {
 
 function systemMounts({ namespaces, privileged }: Request): OciMount[] {
   const writable = privileged ? "rw" : "ro";
-  const usernsOwn = namespaces?.user !== undefined && namespaces.user.kind !== "host";
+  const usernsOwn = hasOwnUserns(namespaces);
   const { pid, network } = namespaces ?? {};
   return [
     // A user namespace cannot mount a proc or sysfs of a pid or network namespace that is not its own.
@@ -82,6 +82,10 @@ function systemMounts({ namespaces, privileged }: Request): OciMount[] {
   ];
 }
 
+function hasOwnUserns(namespaces: Request["namespaces"]): boolean {
+  return namespaces?.user !== undefined && namespaces.user.kind !== "host";
+}
+
 function isForeign(choice: { readonly kind: string } | undefined): boolean {
   return choice !== undefined && choice.kind !== "private";
 }
@@ -90,10 +94,13 @@ function ipcMounts({ namespaces, shmSizeBytes }: Request, { ipcRoot }: MountFact
   const flags = ["nosuid", "noexec", "nodev"];
   const kind = namespaces?.ipc?.kind ?? "private";
   // System V and POSIX shared memory go together: sharing one namespace shares the files of the other.
-  if (kind === "host") {
-    return [bind("/dev/shm", "/dev/shm", flags), rbind("/dev/mqueue", "/dev/mqueue", flags)];
-  }
   const mqueue = mount("/dev/mqueue", "mqueue", flags);
+  if (kind === "host") {
+    const shm = bind("/dev/shm", "/dev/shm", flags);
+    // Mounted anew it shows the host's queues, too; but not for a user namespace that does not own them.
+    if (!hasOwnUserns(namespaces)) return [shm, mqueue];
+    return [shm, rbind("/dev/mqueue", "/dev/mqueue", flags)];
+  }
   if (ipcRoot !== undefined) return [bind("/dev/shm", `${ipcRoot}/dev/shm`, flags), mqueue];
   const size = `size=${shmSizeBytes ?? DEFAULT_SHM_BYTES}`;
   return [mount("/dev/shm", "tmpfs", [...flags, "mode=1777", size]), mqueue];
