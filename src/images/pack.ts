@@ -122,7 +122,11 @@ class Packing {
       header as Parameters<Pack["entry"]>[0],
       (error?: Error | null) => (error ? reject(error) : resolve()),
     );
-    return { entry: entry as unknown as Writable, packed: promise };
+    const sink = entry as unknown as Writable;
+    // A reader that has given up destroys the pack, and with it the member that is being written.
+    sink.on("error", reject);
+    promise.catch(() => undefined); // a file's writing fails first, and says so
+    return { entry: sink, packed: promise };
   }
 
   async #writeFile(header: TarHeader, path: string): Promise<void> {
