@@ -1,4 +1,6 @@
-import { existsSync, readdirSync, statfsSync } from "node:fs";
+import { existsSync, readdirSync, type StatsFs, statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import { hasErrno } from "../base/errors.ts";
 import { OVERLAY_FEATURES, type OverlayFacts, type OverlayFeature } from "./plan.ts";
 
 /**
@@ -23,9 +25,19 @@ const UNFIT_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 export function probeOverlay(directory: string): OverlayFacts {
   features ??= readFeatures();
   return {
-    unfitFileSystem: UNFIT_FILE_SYSTEMS.get(statfsSync(directory).type),
+    unfitFileSystem: UNFIT_FILE_SYSTEMS.get(statfsOfNearest(directory).type),
     features,
   };
+}
+
+/** A directory that is not made yet will be on the file system of the nearest one above it. */
+function statfsOfNearest(directory: string): StatsFs {
+  try {
+    return statfsSync(directory);
+  } catch (error) {
+    if (!hasErrno(error, "ENOENT") || directory === "/") throw error;
+    return statfsOfNearest(dirname(directory));
+  }
 }
 
 const PARAMETERS = "/sys/module/overlay/parameters";
