@@ -8,6 +8,7 @@ import { hasErrno, TsrunError } from "../base/errors.ts";
 import { makeDirectories } from "../base/make-directories.ts";
 import { UndoStack } from "../base/undo.ts";
 import { removeTree } from "../ffi/index.ts";
+import { createUpper } from "../overlay/index.ts";
 import { containerHostname, resolveProcess } from "./bundle/process.ts";
 import { checkRequest } from "./bundle/request.ts";
 import { randomContainerId, shortId } from "./container-id.ts";
@@ -53,7 +54,7 @@ export async function createLocked(
   const root = resolveRoot(engine, request);
   const resolved = lookUpRequest(engine, request);
   makeBindSources(request, undo);
-  const { id, held } = await makeDirectory(engine, undo);
+  const { id, held } = await makeDirectory(engine, root.image?.layers[0], undo);
   const name = await claimName(engine, { wanted: request.name, throwaway, id });
   undo.defer(() => releaseOwnName(engine, name, id));
   using userns = await chooseIdMaps(engine, request.namespaces?.user);
@@ -127,6 +128,7 @@ function releaseOwnName(engine: Engine, name: string, id: ContainerId): void {
  */
 async function makeDirectory(
   engine: Engine,
+  below: string | undefined,
   undo: UndoStack,
 ): Promise<{ readonly id: ContainerId; readonly held: Lock }> {
   const id = randomContainerId();
@@ -135,11 +137,10 @@ async function makeDirectory(
   undo.defer(() => removeTree(dir));
   const held = await lockContainer(engine, id);
   // A repair that came between the two lines has taken the empty directory for rubbish.
-  if (!held) return makeDirectory(engine, undo);
+  if (!held) return makeDirectory(engine, below, undo);
   undo.defer(() => held[Symbol.dispose]());
   inStore("make", dir, () => {
-    mkdirSync(upper, { mode: 0o755 });
-    mkdirSync(work, { mode: 0o700 });
+    createUpper({ dir: upper, work }, below);
   });
   return { id, held };
 }

@@ -7,4 +7,4 @@ export { openDetachedRoot } from "./detached.ts";
 export { type Change, type ChangeKind, readDiff } from "./diff.ts";
 export { type OverlayFacts, planOverlay } from "./plan.ts";
 export { probeOverlay } from "./probe.ts";
-export { createUpper, removeUpper, type Upper } from "./upper.ts";
+export { createUpper, type Upper } from "./upper.ts";

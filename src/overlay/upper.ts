@@ -1,37 +1,21 @@
-/**
- * A container's writable layer: the upper and overlayfs's work directory, side by side.
- */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { UndoStack } from "../base/undo.ts";
-import { removeTree } from "../ffi/index.ts";
+import { chmodSync, chownSync, mkdirSync, statSync } from "node:fs";
 
+/** A container's writable layer: both on the same file system. */
 export interface Upper {
   readonly dir: string;
-  /** On the same file system; overlayfs wants it empty and to itself. */
+  /** overlayfs wants it empty and to itself. */
   readonly work: string;
 }
 
-/** Where a container's upper is, below its directory. */
-function upperBelow(directory: string): Upper {
-  return { dir: join(directory, "upper"), work: join(directory, "work") };
-}
-
-/** Makes both directories; either may be left from a creation that was killed. */
-export function createUpper(directory: string): Upper {
-  using undo = new UndoStack();
-  const upper = upperBelow(directory);
-  // The upper's mode becomes the mode of the container's "/".
-  mkdirSync(upper.dir, { recursive: true, mode: 0o755 });
-  undo.defer(() => removeTree(upper.dir));
-  mkdirSync(upper.work, { recursive: true, mode: 0o700 });
-  undo.keep();
-  return upper;
-}
-
-/** Removes the upper with all that the container has written; one that is gone is fine. */
-export function removeUpper(directory: string): void {
-  const { dir, work } = upperBelow(directory);
-  removeTree(dir);
-  removeTree(work);
+/**
+ * Makes both directories. The upper's own mode and owner become those of the container's "/", so they
+ * are taken from the layer below it.
+ */
+export function createUpper({ dir, work }: Upper, below: string | undefined): void {
+  mkdirSync(dir, { mode: 0o755 });
+  mkdirSync(work, { mode: 0o700 });
+  if (below === undefined) return;
+  const { mode, uid, gid } = statSync(below);
+  if (uid !== 0 || gid !== 0) chownSync(dir, uid, gid);
+  if ((mode & 0o7777) !== 0o755) chmodSync(dir, mode & 0o7777);
 }

@@ -148,13 +148,11 @@ const PROPAGATIONS = new Set([
   "unbindable",
   "runbindable",
 ]);
-const DEFAULT_TMPFS_OPTIONS = ["nosuid", "nodev", "noexec"];
-
 function composeMount(request: MountRequest): OciMount {
   const destination = checkedTarget(request.target);
   if (request.type === "tmpfs") {
-    const options = request.options.length > 0 ? request.options : DEFAULT_TMPFS_OPTIONS;
-    return { destination, type: "tmpfs", source: "tmpfs", options: withCopyUp(options) };
+    const options = withCopyUp(withTmpfsDefaults(request.options));
+    return { destination, type: "tmpfs", source: "tmpfs", options };
   }
   const { options, source } = request;
   const recursive = options.some((option) => option === "bind" || option === "rbind");
@@ -165,6 +163,20 @@ function composeMount(request: MountRequest): OciMount {
     source,
     options: [...(recursive ? [] : ["rbind"]), ...(propagates ? [] : ["rprivate"]), ...options],
   };
+}
+
+/** Each that was not asked for by its opposite: podman's rule. */
+const TMPFS_DEFAULTS: Readonly<Record<string, string>> = {
+  nosuid: "suid",
+  nodev: "dev",
+  noexec: "exec",
+};
+
+function withTmpfsDefaults(options: readonly string[]): readonly string[] {
+  const missing = Object.entries(TMPFS_DEFAULTS)
+    .filter(([flag, opposite]) => !options.includes(flag) && !options.includes(opposite))
+    .map(([flag]) => flag);
+  return [...missing, ...options];
 }
 
 /** What the image has at that place is copied into the new tmpfs, unless that is unwanted: podman's rule. */
