@@ -2,6 +2,7 @@
  * Kills each command at every step it takes, one after the other, and shows that the next commands
  * understand what is left: nothing of it stays on the host.
  */
+// @no-vm: some thousand processes, each a second of an emulated processor.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
