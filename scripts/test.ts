@@ -15,7 +15,7 @@ import { installMissing, TEST_PACKAGES } from "./packages.mjs";
 import { runFiles } from "./test-files.ts";
 import type { TestResult } from "./test-results.ts";
 
-const TIMEOUT_MS_PER_FILE = 300_000;
+const TIMEOUT_MS_PER_FILE = 600_000;
 const TIMEOUT_MS_PER_FILE_IN_VM = 600_000;
 const VM_TIMEOUT_MS = 1_500_000;
 const VM_ATTEMPTS = 3;
