@@ -5,7 +5,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path/posix";
 import { hasErrno, TsrunError } from "../base/errors.ts";
-import type { ContainerRequest, MountRequest, NamespacesRequest } from "../engine/request.ts";
+import type { ContainerRequest, MountRequest, NamespacesRequest } from "../engine/index.ts";
 import type { OptionValues } from "./option-values.ts";
 import { parseCpuList } from "./options/cpu-list.ts";
 import { parseDevice, parseDeviceRule } from "./options/devices.ts";

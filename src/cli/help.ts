@@ -2,8 +2,9 @@
  * Help as text, from the command table.
  */
 import { printLine } from "./output.ts";
+import type { OptionSpec } from "./table/option-spec.ts";
 import { GLOBAL_OPTIONS, HELP_OPTION } from "./table/shared-options.ts";
-import { COMMAND_GROUPS, type CommandSpec, type OptionSpec } from "./table/types.ts";
+import { COMMAND_GROUPS, type CommandSpec } from "./table/types.ts";
 import { usageLine } from "./usage.ts";
 import { wrap } from "./wrap.ts";
 

@@ -1,4 +1,4 @@
-import type { CommandSpec, OptionSpec } from "./table/types.ts";
+import type { OptionSpec } from "./table/option-spec.ts";
 
 /**
  * The options of one command as they were typed, by long name. Asking for a name that the command's
@@ -9,8 +9,8 @@ export class OptionValues {
   readonly #typed: ReadonlyMap<string, readonly string[]>;
 
   /** `typed` holds the values of each option in order; a flag's are "true" or "false". */
-  constructor(command: CommandSpec, typed: ReadonlyMap<string, readonly string[]>) {
-    this.#options = new Map(command.options.map((option) => [option.name, option]));
+  constructor(options: readonly OptionSpec[], typed: ReadonlyMap<string, readonly string[]>) {
+    this.#options = new Map(options.map((option) => [option.name, option]));
     this.#typed = typed;
   }
 

@@ -6,7 +6,8 @@ import { TsrunError } from "../base/errors.ts";
 import { OptionValues } from "./option-values.ts";
 import { parseBoolean } from "./options/number.ts";
 import { suggestNearest } from "./suggest.ts";
-import type { ArgumentSpec, CommandSpec, OptionSpec } from "./table/types.ts";
+import type { OptionSpec } from "./table/option-spec.ts";
+import type { ArgumentSpec, CommandSpec } from "./table/types.ts";
 import { usageLine } from "./usage.ts";
 
 export interface ParsedArguments {
@@ -20,7 +21,7 @@ export async function parseArguments(
 ): Promise<ParsedArguments> {
   // commander is loaded only where there is something for it to parse.
   const parsed = words.length === 0 ? NOTHING : await parseWords(command, words);
-  return { options: new OptionValues(command, parsed.typed), operands: parsed.operands };
+  return { options: new OptionValues(command.options, parsed.typed), operands: parsed.operands };
 }
 
 const NOTHING = { typed: new Map<string, readonly string[]>(), operands: [] };
@@ -125,8 +126,10 @@ function unknownOption(command: CommandSpec, word: string): TsrunError {
   const typed = /^--[^=]+/.exec(word)?.[0] ?? word.slice(0, 2);
   const known = [...optionsByWord(command).keys()].filter((name) => name.startsWith("--"));
   const nearest = typed.startsWith("--") ? suggestNearest(typed, known) : undefined;
-  return new TsrunError("INVALID_ARGUMENT", `"tsrun ${command.name}" has no option "${typed}"`, {
-    hint: nearest ? `Did you mean ${nearest}?` : `See \`tsrun help ${command.name}\`.`,
+  const name = `tsrun ${command.name}`.trimEnd();
+  const help = `tsrun help ${command.name}`.trimEnd();
+  return new TsrunError("INVALID_ARGUMENT", `"${name}" has no option "${typed}"`, {
+    hint: nearest ? `Did you mean ${nearest}?` : `See \`${help}\`.`,
   });
 }
 

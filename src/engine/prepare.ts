@@ -66,7 +66,6 @@ export async function prepareRun(
   const root = planRoot(engine, config);
   const user = readUser(rootDirectories(engine, config), config.process.user, request.groupAdd);
   const security = containerSecurity(config, user);
-  const peers = readPeers(engine, config);
   const spec = composeSpec(config, {
     rootPath: paths.rootfs,
     cgroupParent: cgroupParent(request.cgroupParent),
@@ -74,8 +73,8 @@ export async function prepareRun(
     user,
     resources: readResourceFacts(),
     security,
-    mounts: { etc: paths.etc, ...(peers.ipcRoot ? { ipcRoot: peers.ipcRoot } : {}) },
-    namespacePaths: peers.paths,
+    mounts: { etc: paths.etc },
+    namespacePaths: readPeers(engine, config),
     ...(security.allDevices ? { hostDevices: readHostDevices() } : {}),
     ...(terminal?.rows && terminal.cols
       ? { terminalSize: { rows: terminal.rows, cols: terminal.cols } }
@@ -170,23 +169,16 @@ export function readEtcFacts({ request, id }: ContainerConfig): EtcFacts {
   };
 }
 
-interface Peers {
-  readonly paths: NamespacePaths;
-  readonly ipcRoot?: string;
-}
-
 /** Throws WRONG_STATE where a container whose namespace is to be joined does not run. */
-function readPeers(engine: Engine, { request }: ContainerConfig): Peers {
+function readPeers(engine: Engine, { request }: ContainerConfig): NamespacePaths {
   const paths: NamespacePaths = {};
-  let ipcRoot: string | undefined;
   for (const type of Object.keys(SHARED_NAMESPACES) as SharedNamespace[]) {
     const choice = request.namespaces?.[type];
     if (choice?.kind !== "container") continue;
     const pid = readInitPid(engine, choice.container as ContainerId);
     paths[type] = `/proc/${pid}/ns/${SHARED_NAMESPACES[type]}`;
-    if (type === "ipc") ipcRoot = `/proc/${pid}/root`;
   }
-  return { paths, ...(ipcRoot === undefined ? {} : { ipcRoot }) };
+  return paths;
 }
 
 function readInitPid(engine: Engine, id: ContainerId): number {

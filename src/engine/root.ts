@@ -62,7 +62,7 @@ function formatReferenceIfName(text: string): string | undefined {
 function checkRootfs(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   throw new TsrunError("NOT_FOUND", `the root file system "${path}" is not a directory`, {
-    hint: "Name a directory that holds a whole system: bin, etc, usr …",
+    hint: "Name a directory that holds a whole system: bin, etc, usr and so on.",
   });
 }
 

@@ -8,7 +8,7 @@
  *     state.json        with the pids: "running"
  *     release           from here on the container goes on by itself
  */
-import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { TsrunError } from "../base/errors.ts";
 import { faultPoint, requestedFault } from "../base/fault.ts";
 import { UndoStack } from "../base/undo.ts";
@@ -116,8 +116,8 @@ function acquire(
   if (hasRun) {
     setPreviousExitAside(engine, id);
     undo.defer(() => restorePreviousExit(engine, id));
-    renewWork(engine, config);
   }
+  renewWork(engine, config);
   const texts = composeEtcFiles(config, readEtcFacts(config));
   inStore("write", runDir, () => {
     for (const file of ETC_FILES) writeFileSync(etc[file], texts[file]);
@@ -129,9 +129,9 @@ function acquire(
  * A volatile overlay leaves a mark in its work directory, with which the kernel refuses the next mount:
  * after a crash of the machine the upper could be torn. Here it was this boot's run that ended.
  */
-function renewWork(engine: Engine, { id, request }: ContainerConfig): void {
-  if (!request.remove) return;
+function renewWork(engine: Engine, { id }: ContainerConfig): void {
   const { work } = containerPaths(engine, id);
+  if (!existsSync(`${work}/work/incompat`)) return;
   inStore("renew", work, () => {
     removeTree(work);
     mkdirSync(work, { mode: 0o700 });

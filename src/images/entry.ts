@@ -34,6 +34,9 @@ const TYPES: Readonly<Record<string, EntryType>> = {
   fifo: "fifo",
 };
 
+/** The records of a pax extended header, by keyword. */
+type Pax = Readonly<Record<string, string>>;
+
 /** Attributes of the overlay itself: an archive must not forge them. */
 const FORBIDDEN_XATTRS = /^(trusted|user)\.overlay\./;
 const MAX_PATH_BYTES = 4095;
@@ -53,19 +56,23 @@ export function parseEntry(header: TarHeader): Entry {
     linkname: header.linkname ?? "",
     size: header.size ?? 0,
     mode: (header.mode ?? 0) & 0o7777,
-    uid: paxNumber(pax["uid"]) ?? header.uid ?? 0,
-    gid: paxNumber(pax["gid"]) ?? header.gid ?? 0,
+    ...parseOwner(header, pax),
     mtimeNs: parseTime(pax["mtime"]) ?? BigInt(header.mtime?.getTime() ?? 0) * 1_000_000n,
-    device:
-      type === "device"
-        ? {
-            kind: header.type === "block-device" ? "block" : "character",
-            major: header.devmajor ?? 0,
-            minor: header.devminor ?? 0,
-          }
-        : undefined,
+    device: type === "device" ? parseDevice(header) : undefined,
     xattrs: parseXattrs(pax),
   };
+}
+
+function parseOwner(header: TarHeader, pax: Pax): Pick<Entry, "uid" | "gid"> {
+  return {
+    uid: paxNumber(pax["uid"]) ?? header.uid ?? 0,
+    gid: paxNumber(pax["gid"]) ?? header.gid ?? 0,
+  };
+}
+
+function parseDevice({ type, devmajor, devminor }: TarHeader): Entry["device"] {
+  const kind = type === "block-device" ? "block" : "character";
+  return { kind, major: devmajor ?? 0, minor: devminor ?? 0 };
 }
 
 /** The path of a member, or of the target of a hard link. */
@@ -101,7 +108,7 @@ function parseTime(text: string | undefined): bigint | undefined {
 
 const XATTR_PREFIX = "SCHILY.xattr.";
 
-function parseXattrs(pax: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
+function parseXattrs(pax: Pax): ReadonlyMap<string, string> {
   const xattrs = new Map<string, string>();
   for (const [key, value] of Object.entries(pax)) {
     if (!key.startsWith(XATTR_PREFIX)) continue;

@@ -124,7 +124,7 @@ const REQUESTS: Requests = {
   close: (op, names) => ["close", names.of(op.slot)],
   setns: (op, names) => ["setns", `${names.of(op.slot)} ${flagNames(op.flags, CLONE_FLAGS)}`],
   unshare: (op) => ["unshare", flagNames(op.flags, CLONE_FLAGS)],
-  bpfProgLoad: (op, names) => ["bpf", `BPF_PROG_LOAD ${op.instructions.length / 8} instructions`],
+  bpfProgLoad: (op) => ["bpf", `BPF_PROG_LOAD ${op.instructions.length / 8} instructions`],
   bpfProgAttach: (op, names) => [
     "bpf",
     `BPF_PROG_ATTACH ${names.of(op.prog)} → ${names.of(op.target)}`,

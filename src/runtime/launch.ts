@@ -91,12 +91,12 @@ class LaunchInProgress implements Launch {
   readonly #running = settleable<number>();
   readonly #exited = settleable<ExitStatus>();
   readonly #plan: LaunchPlan;
-  readonly #control: number;
+  /** -1 once it is closed: a number that was another file by now must not be written to. */
+  #control: number;
   readonly #decoder = new ReportDecoder();
   readonly #detached = new AbortController();
   readonly #stagePid: number;
   #supervisorPid: number;
-  #open = true;
 
   constructor(plan: LaunchPlan, control: number, stagePid: number) {
     this.#plan = plan;
@@ -210,9 +210,9 @@ class LaunchInProgress implements Launch {
   }
 
   #close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    closeSync(this.#control);
+    const control = this.#control;
+    this.#control = -1;
+    if (control >= 0) closeSync(control);
   }
 }
 

@@ -44,9 +44,7 @@ describe("the npm package", () => {
     ]) {
       assert.ok(files.includes(needed), `${needed} is missing`);
     }
-    const unwanted = files.filter((file) =>
-      /^(src|test|scripts|bench|\.)|\.test\./.test(file),
-    );
+    const unwanted = files.filter((file) => /^(src|test|scripts|bench|\.)|\.test\./.test(file));
     assert.deepEqual(unwanted, []);
   });
 

@@ -1,44 +1,25 @@
-import { TsrunError } from "../../base/errors.ts";
 import { copyFromContainer, copyToContainer } from "../../engine/index.ts";
 import { openEngineFor } from "../engine-context.ts";
+import { parseCopy } from "../options/copy-paths.ts";
 import type { CommandCall } from "../table/types.ts";
+import { flushed } from "../terminal/relay.ts";
 
 export async function run({ options, operands, globals }: CommandCall): Promise<void> {
   const [source = "", target = ""] = operands;
+  const copy = parseCopy(source, target);
   const engine = openEngineFor(globals);
-  const overwrite = options.flag("overwrite");
-  const from = parsePlace(source);
-  const to = parsePlace(target);
-  if (from && !to) {
-    const into = target === "-" ? process.stdout : target;
-    await copyFromContainer(
-      engine,
-      from.container,
-      { path: from.path, target: into },
-      { overwrite },
-    );
+  const how = { overwrite: options.flag("overwrite") };
+  if (copy.kind === "in") {
+    const { container, path } = copy.to;
+    const from = copy.from.kind === "stream" ? process.stdin : copy.from.path;
+    await copyToContainer(engine, container, { source: from, path }, how);
     return;
   }
-  if (to && !from) {
-    const what = source === "-" ? process.stdin : source;
-    await copyToContainer(engine, to.container, { source: what, path: to.path }, { overwrite });
+  const { container, path } = copy.from;
+  if (copy.to.kind === "host") {
+    await copyFromContainer(engine, container, { path, target: copy.to.path }, how);
     return;
   }
-  throw new TsrunError(
-    "INVALID_ARGUMENT",
-    `one of "${source}" and "${target}" must be CONTAINER:PATH`,
-    {
-      hint: "Write `tsrun cp web:/etc/hosts .` or `tsrun cp file web:/tmp`; a host path with a colon begins with ./ or /.",
-    },
-  );
-}
-
-/** "CONTAINER:PATH"; a host path may hold a colon behind its first slash. */
-function parsePlace(
-  text: string,
-): { readonly container: string; readonly path: string } | undefined {
-  const match = /^([^/.][^/:]*):(.*)$/.exec(text);
-  if (!match) return undefined;
-  const [, container = "", path = ""] = match;
-  return { container, path: path === "" ? "/" : path };
+  await copyFromContainer(engine, container, { path, target: process.stdout }, how);
+  await flushed(process.stdout);
 }

@@ -1,6 +1,8 @@
 import { diffContainer } from "../../engine/index.ts";
 import { openEngineFor } from "../engine-context.ts";
-import { formatListing } from "../format/rows.ts";
+import { lines } from "../format/rows.ts";
+import { compileTemplate } from "../format/template.ts";
+import { toJson } from "../format/value.ts";
 import { print } from "../output.ts";
 import type { CommandCall } from "../table/types.ts";
 
@@ -10,18 +12,16 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
   const [ref = ""] = operands;
   const changes = await diffContainer(openEngineFor(globals), ref);
   const format = options.value("format");
-  if (format === undefined) {
-    for (const { kind, path } of changes) print(`${LETTERS[kind]} ${path}\n`);
+  if (format === "json") {
+    // podman's form: the paths by what happened to them.
+    const paths = (kind: keyof typeof LETTERS) =>
+      changes.filter((change) => change.kind === kind).map(({ path }) => path);
+    const byKind = { changed: paths("changed"), added: paths("added"), deleted: paths("deleted") };
+    print(`${toJson(byKind, 2)}\n`);
     return;
   }
+  const template = compileTemplate(format ?? "{{.Kind}} {{.Path}}");
   print(
-    formatListing(
-      {
-        rows: changes.map(({ kind, path }) => ({ Kind: LETTERS[kind], Path: path })),
-        table: "{{.Kind}}\t{{.Path}}",
-        headings: { Kind: "KIND", Path: "PATH" },
-      },
-      format,
-    ),
+    lines(changes.map(({ kind, path }) => template.render({ Kind: LETTERS[kind], Path: path }))),
   );
 }

@@ -1,7 +1,8 @@
 /**
  * Completion for bash, without the bash-completion package.
  */
-import type { CommandSpec, Completion, OptionSpec } from "../table/types.ts";
+import type { Completion, OptionSpec } from "../table/option-spec.ts";
+import type { CommandSpec } from "../table/types.ts";
 import {
   type CompletedCommand,
   completedCommands,

@@ -2,8 +2,9 @@
  * tsrun(1) in man(7)'s macros, from the command table.
  */
 import { optionGroups, optionSummary } from "../help.ts";
+import type { OptionSpec } from "../table/option-spec.ts";
 import { GLOBAL_OPTIONS, HELP_OPTION } from "../table/shared-options.ts";
-import { COMMAND_GROUPS, type CommandSpec, type OptionSpec } from "../table/types.ts";
+import { COMMAND_GROUPS, type CommandSpec } from "../table/types.ts";
 import { argumentText } from "../usage.ts";
 
 export function manPage(commands: readonly CommandSpec[], version: string): string {

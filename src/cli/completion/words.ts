@@ -2,8 +2,9 @@
  * What the completions of all shells have in common.
  */
 
+import type { Completion, OptionSpec } from "../table/option-spec.ts";
 import { GLOBAL_OPTIONS, HELP_OPTION } from "../table/shared-options.ts";
-import type { CommandSpec, Completion, OptionSpec } from "../table/types.ts";
+import type { CommandSpec } from "../table/types.ts";
 
 export const SIGNALS = ["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP"];
 

@@ -1,7 +1,8 @@
 /**
  * Completion for zsh's compsys.
  */
-import type { ArgumentSpec, CommandSpec, Completion, OptionSpec } from "../table/types.ts";
+import type { Completion, OptionSpec } from "../table/option-spec.ts";
+import type { ArgumentSpec, CommandSpec } from "../table/types.ts";
 import {
   type CompletedCommand,
   completedCommands,

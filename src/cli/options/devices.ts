@@ -1,7 +1,7 @@
 /**
  * --device and --device-cgroup-rule.
  */
-import type { DeviceRequest } from "../../engine/request.ts";
+import type { DeviceRequest } from "../../engine/index.ts";
 import type { OciDeviceRule } from "../../spec/index.ts";
 import { invalidValue } from "./invalid-value.ts";
 

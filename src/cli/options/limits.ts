@@ -1,7 +1,7 @@
 /**
  * Memory, cpu, io and pids limits, as `run` and `update` take them.
  */
-import type { LimitsRequest } from "../../engine/request.ts";
+import type { LimitsRequest } from "../../engine/index.ts";
 import type { OciThrottle } from "../../spec/index.ts";
 import type { OptionValues } from "../option-values.ts";
 import { parseCpuList } from "./cpu-list.ts";

@@ -1,7 +1,7 @@
 /**
  * --log-opt: max-size and max-file.
  */
-import type { ContainerRequest } from "../../engine/request.ts";
+import type { ContainerRequest } from "../../engine/index.ts";
 import { invalidValue, unsupportedValue } from "./invalid-value.ts";
 import { parseKeyValue } from "./key-value.ts";
 import { parseInteger } from "./number.ts";

@@ -2,7 +2,7 @@
  * --mount: "type=bind,source=/a,target=/b,ro", one CSV line with podman's keys.
  */
 import { resolve } from "node:path/posix";
-import type { MountRequest } from "../../engine/request.ts";
+import type { MountRequest } from "../../engine/index.ts";
 import { parseCsvLine } from "./csv.ts";
 import { invalidValue, unsupportedValue } from "./invalid-value.ts";
 import { splitKeyValue } from "./key-value.ts";

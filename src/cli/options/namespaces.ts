@@ -1,7 +1,7 @@
 /**
  * --network, --pid, --ipc, --uts, --cgroupns: whose namespace the container gets.
  */
-import type { NamespaceChoice } from "../../engine/request.ts";
+import type { NamespaceChoice } from "../../engine/index.ts";
 import { invalidValue, unsupportedValue } from "./invalid-value.ts";
 
 /** What pid, ipc, uts and cgroup have in common; `own` are a flag's other words for a private one. */

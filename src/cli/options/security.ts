@@ -2,7 +2,7 @@
  * --security-opt, --cap-add and --cap-drop.
  */
 import { resolve } from "node:path/posix";
-import type { SecurityRequest } from "../../engine/request.ts";
+import type { SecurityRequest } from "../../engine/index.ts";
 import { invalidValue, unsupportedValue } from "./invalid-value.ts";
 import { parseBoolean } from "./number.ts";
 

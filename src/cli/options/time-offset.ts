@@ -1,7 +1,7 @@
 /**
  * --time-offset: how far the clocks of the container's time namespace are from the host's.
  */
-import type { NamespacesRequest } from "../../engine/request.ts";
+import type { NamespacesRequest } from "../../engine/index.ts";
 import { invalidValue } from "./invalid-value.ts";
 import { splitKeyValue } from "./key-value.ts";
 

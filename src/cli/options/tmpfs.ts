@@ -1,7 +1,7 @@
 /**
  * --tmpfs: "/path" or "/path:rw,size=64m,mode=1777".
  */
-import type { MountRequest } from "../../engine/request.ts";
+import type { MountRequest } from "../../engine/index.ts";
 import { invalidValue } from "./invalid-value.ts";
 import { splitKeyValue } from "./key-value.ts";
 import { checkMountOptions, isMountFlag, PROPAGATIONS, parseTarget } from "./mount-options.ts";

@@ -1,7 +1,7 @@
 /**
  * --userns, --uidmap and --gidmap: which ids of the host the container's ids are.
  */
-import type { NamespacesRequest } from "../../engine/request.ts";
+import type { NamespacesRequest } from "../../engine/index.ts";
 import type { OciIdMapping } from "../../spec/index.ts";
 import { invalidValue, unsupportedValue } from "./invalid-value.ts";
 import { splitKeyValue } from "./key-value.ts";

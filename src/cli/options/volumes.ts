@@ -2,7 +2,7 @@
  * -v, --volume: SOURCE:TARGET[:OPTIONS], with podman's meaning of each option.
  */
 import { resolve } from "node:path/posix";
-import type { MountRequest } from "../../engine/request.ts";
+import type { MountRequest } from "../../engine/index.ts";
 import { invalidValue, unsupportedValue } from "./invalid-value.ts";
 import {
   checkMountOptions,

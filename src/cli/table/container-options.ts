@@ -1,5 +1,5 @@
 import { LIMIT_OPTIONS } from "./limit-options.ts";
-import type { OptionSpec } from "./types.ts";
+import type { OptionSpec } from "./option-spec.ts";
 
 const PROCESS = "Process";
 const STORAGE = "Files";

@@ -1,4 +1,4 @@
-import type { OptionSpec } from "./types.ts";
+import type { OptionSpec } from "./option-spec.ts";
 
 /** The limits that `run`, `create`, `plan` and `update` share. */
 const group = "Limits";

@@ -1,7 +1,8 @@
 /**
  * Options that mean the same in several commands.
  */
-import { LOG_LEVELS, type OptionSpec } from "./types.ts";
+import type { OptionSpec } from "./option-spec.ts";
+import { LOG_LEVELS } from "./types.ts";
 
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   {

@@ -13,8 +13,6 @@ const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 export interface MountFacts {
   /** Host paths of the files in RUN/containers/ID. */
   readonly etc: Readonly<Record<EtcFile, string>>;
-  /** /proc/PID/root of the container whose ipc namespace is joined: its /dev/shm belongs to it. */
-  readonly ipcRoot?: string;
 }
 
 type Request = Pick<
@@ -46,7 +44,7 @@ export function composeMounts(request: Request, facts: MountFacts): OciMount[] {
   }
   const defaults = [
     ...systemMounts(request),
-    ...ipcMounts(request, facts),
+    ...ipcMounts(request),
     ...identityMounts(facts),
     ...(request.readOnly ? scratchMounts() : []),
   ].filter(({ destination }) => !taken.has(destination));
@@ -90,7 +88,7 @@ function isForeign(choice: { readonly kind: string } | undefined): boolean {
   return choice !== undefined && choice.kind !== "private";
 }
 
-function ipcMounts({ namespaces, shmSizeBytes }: Request, { ipcRoot }: MountFacts): OciMount[] {
+function ipcMounts({ namespaces, shmSizeBytes }: Request): OciMount[] {
   const flags = ["nosuid", "noexec", "nodev"];
   const kind = namespaces?.ipc?.kind ?? "private";
   // System V and POSIX shared memory go together: sharing one namespace shares the files of the other.
@@ -101,7 +99,6 @@ function ipcMounts({ namespaces, shmSizeBytes }: Request, { ipcRoot }: MountFact
     if (!hasOwnUserns(namespaces)) return [shm, mqueue];
     return [shm, rbind("/dev/mqueue", "/dev/mqueue", flags)];
   }
-  if (ipcRoot !== undefined) return [bind("/dev/shm", `${ipcRoot}/dev/shm`, flags), mqueue];
   const size = `size=${shmSizeBytes ?? DEFAULT_SHM_BYTES}`;
   return [mount("/dev/shm", "tmpfs", [...flags, "mode=1777", size]), mqueue];
 }

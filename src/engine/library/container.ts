@@ -97,8 +97,7 @@ export class Container implements AsyncDisposable {
       { stdio: "pipe", ...(signal ? { signal } : {}) },
     );
     if (input !== undefined && session.stdin) {
-      const { stdin } = session;
-      giveInput(stdin, input).catch(() => stdin.end());
+      void giveInput(session.stdin, input, session.exit);
     }
     const [exit, out, err] = await Promise.all([
       session.exit,

@@ -24,15 +24,32 @@ export async function takeOutput(
   return Buffer.concat(chunks);
 }
 
-/** A container that ends without reading everything is no error. */
-export async function giveInput(stdin: Writable, input: InputChoice): Promise<void> {
+/**
+ * A process that ends without reading everything is no error: what is left stays in the stream. Nor is
+ * a stream that breaks: it ends the input, as a broken pipe would.
+ */
+export async function giveInput(
+  stdin: Writable,
+  input: InputChoice,
+  ended: Promise<unknown>,
+): Promise<void> {
   if (typeof input === "string" || input instanceof Uint8Array) {
     stdin.end(input);
     return;
   }
-  for await (const chunk of input) {
-    if (!stdin.writable) return;
-    if (!stdin.write(chunk)) await drained(stdin);
+  let over = false;
+  const end = () => {
+    over = true;
+  };
+  ended.then(end, end);
+  try {
+    for await (const chunk of input.iterator({ destroyOnReturn: false })) {
+      // Nobody reads any more: writes would be thrown away, as fast as the stream gives.
+      if (over || !stdin.writable) return;
+      if (!stdin.write(chunk)) await Promise.race([drained(stdin), ended]);
+    }
+  } catch {
+    // The stream's owner hears of its error from the stream.
   }
   stdin.end();
 }

@@ -54,7 +54,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   );
   const attachment = started.attachment as AttachStream;
   using _aborting = killOnAbort(engine, started.id, signal);
-  if (input !== undefined) feed(attachment, input);
+  if (input !== undefined) void giveInput(attachment.stdin, input, attachment.exit);
   const [end, out, err] = await Promise.all([
     attachment.exit,
     takeOutput(attachment.stdout, stdout, process.stdout),
@@ -71,11 +71,6 @@ export async function run(options: RunOptions): Promise<RunResult> {
     bytes: { stdout: out, stderr: err },
     warnings: started.warnings,
   };
-}
-
-/** An input stream that breaks ends the command's input, as a broken pipe would. */
-function feed({ stdin }: AttachStream, input: InputChoice): void {
-  giveInput(stdin, input).catch(() => stdin.end());
 }
 
 export function killOnAbort(

@@ -33,6 +33,8 @@ const OVERLAY = {
   idMapped: false,
 } as const;
 const PROC: OciMount = { destination: "/proc", type: "proc", source: "proc", options: ["nosuid"] };
+/** The fields of ops that name a slot that must be filled. */
+const USES = ["dir", "slot", "at", "from", "to", "fs", "valueSlot", "root", "userns"] as const;
 
 interface Case {
   readonly mounts?: readonly OciMount[];
@@ -297,15 +299,12 @@ describe("planRootfs", () => {
         idMapSlots: new Map([[key as never, 3 as Slot]]),
       },
     });
-    const open = new Set<number>([3]);
     const pty = 200 as Slot;
+    const open = new Set<number>([3, -1, pty]);
     for (const { op } of [...all(p), ...p.attachConsole(pty)]) {
-      const fields = op as unknown as Record<string, number>;
-      for (const name of ["dir", "slot", "at", "from", "to", "fs", "valueSlot", "root", "userns"]) {
-        const slot = fields[name];
-        if (slot === undefined || slot === -1 || slot === pty) continue;
-        assert.ok(open.has(slot), `${op.kind} uses slot ${slot}`);
-      }
+      const fields = op as unknown as Record<string, number | undefined>;
+      const used = USES.flatMap((name) => fields[name] ?? []);
+      for (const slot of used) assert.ok(open.has(slot), `${op.kind} uses slot ${slot}`);
       if (op.kind === "close") open.delete(op.slot);
       if (fields["out"] !== undefined) open.add(fields["out"]);
     }
