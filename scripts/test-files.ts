@@ -1,13 +1,15 @@
 /**
- * Runs test files, each in a process of its own, some at a time. A file that crashes, hangs, exits
+ * Runs test files, each in a process of its own, some at a time; one that looks at the whole host says
+ * `// @private`, and is given processes, mounts and cgroups of its own to look at. A file that crashes, hangs, exits
  * with an error though its tests passed, or holds no test is a failure like any other.
  *
  * Run as a program (in the test VM), it prints the results as lines of JSON on its standard output.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
+import { cgroup2MountPoint } from "../test/support/host.ts";
 import type { TestResult } from "./test-results.ts";
 
 const PROJECT = resolve(import.meta.dirname, "..");
@@ -26,18 +28,10 @@ export interface RunFilesOptions {
 export async function runFiles(options: RunFilesOptions): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "tsrun-test-"));
   try {
-    const alone = options.files.filter(runsAlone);
-    const together = options.files.filter((file) => !alone.includes(file));
-    await runSome(together, { ...options, folder });
-    await runSome(alone, { ...options, concurrency: 1, folder });
+    await runSome(options.files, { ...options, folder });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** A file that looks at the whole host says `// @alone` in a line of its own. */
-function runsAlone(file: string): boolean {
-  return /^\/\/ @alone\b/m.test(readFileSync(resolve(PROJECT, file), "utf8"));
 }
 
 type Run = RunFilesOptions & { readonly folder: string };
@@ -47,7 +41,7 @@ async function runSome(files: readonly string[], options: Run): Promise<void> {
   const work = async () => {
     for (let next = queue.shift(); next; next = queue.shift()) {
       const [index, file] = next;
-      for (const result of await runFile(file, `${options.concurrency}-${index}`, options)) {
+      for (const result of await runFile(file, String(index), options)) {
         options.onResult(result);
       }
     }
@@ -58,11 +52,12 @@ async function runSome(files: readonly string[], options: Run): Promise<void> {
 async function runFile(file: string, id: string, options: Run): Promise<TestResult[]> {
   const report = join(options.folder, `${id}.jsonl`);
   const startedAt = performance.now();
-  const ended = await runNode(
+  using view = isPrivate(file) ? new PrivateView() : undefined;
+  const ended = await runCommand(
     [
-      `--test-reporter=${REPORTER}`,
-      `--test-reporter-destination=${report}`,
-      resolve(PROJECT, file),
+      ...(view?.argv ?? []),
+      ...[process.execPath, `--test-reporter=${REPORTER}`],
+      ...[`--test-reporter-destination=${report}`, resolve(PROJECT, file)],
     ],
     options.timeoutMsPerFile,
   );
@@ -79,6 +74,38 @@ async function runFile(file: string, id: string, options: Run): Promise<TestResu
   return results.map((result, index) =>
     index === last ? { ...result, error: `${result.error}${shown(ended.output)}` } : result,
   );
+}
+
+function isPrivate(file: string): boolean {
+  return /^\/\/ @private\b/m.test(readFileSync(resolve(PROJECT, file), "utf8"));
+}
+
+/** A cgroup, and the command that runs another one in it with namespaces of its own. */
+class PrivateView implements Disposable {
+  readonly #cgroup: string;
+  readonly argv: readonly string[];
+
+  constructor() {
+    const mountPoint = cgroup2MountPoint();
+    if (mountPoint === undefined) throw new Error("cgroup v2 is not mounted");
+    this.#cgroup = join(mountPoint, `tsrun-test-${process.pid}-${views++}`);
+    mkdirSync(this.#cgroup);
+    this.argv = [join(import.meta.dirname, "private-view.sh"), mountPoint, this.#cgroup];
+  }
+
+  [Symbol.dispose](): void {
+    removeCgroups(this.#cgroup);
+  }
+}
+
+let views = 0;
+
+/** Its processes ended with their PID namespace. */
+function removeCgroups(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeCgroups(join(directory, entry.name));
+  }
+  rmdirSync(directory);
 }
 
 interface Ended {
@@ -112,10 +139,11 @@ function readResults(report: string): TestResult[] {
   }
 }
 
-function runNode(args: readonly string[], timeoutMs: number): Promise<Ended> {
+function runCommand(argv: readonly string[], timeoutMs: number): Promise<Ended> {
+  const [command = "", ...args] = argv;
   return new Promise((done, failed) => {
     // Its own process group, so that a hanging file goes with what it started.
-    const child = spawn(process.execPath, args, {
+    const child = spawn(command, args, {
       cwd: PROJECT,
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],

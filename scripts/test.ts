@@ -2,8 +2,8 @@
  * npm test [SUITE…] [FILE…]: everything, on this machine and, at the same time, in the test VM; or
  * the named suites, or the named files. The last line is "N passed, N failed, N skipped".
  *
- * A test file that looks at the whole host says `// @alone` and runs when no other does. In the VM
- * run test/vm, all of test/native and test/kernel but what says `// @no-vm`, and of test/e2e what says `// @vm`.
+ * In the VM run test/vm, all of test/native and test/kernel but what says `// @no-vm`, and of test/e2e
+ * what says `// @vm`.
  */
 import { globSync, readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
@@ -15,8 +15,7 @@ import { installMissing, TEST_PACKAGES } from "./packages.mjs";
 import { runFiles } from "./test-files.ts";
 import type { TestResult } from "./test-results.ts";
 
-const TIMEOUT_MS_PER_FILE = 600_000;
-const TIMEOUT_MS_PER_FILE_IN_VM = 600_000;
+const TIMEOUT_MS_PER_FILE = 900_000;
 const VM_TIMEOUT_MS = 1_500_000;
 const VM_ATTEMPTS = 3;
 const CONCURRENCY = 2;
@@ -236,7 +235,7 @@ async function runOnceInVm(vmSuiteFiles: readonly string[], onResult: Report): P
   const { status, bootMs } = await runInVm({
     command: [
       ...[process.execPath, "scripts/test-files.ts"],
-      ...[String(CONCURRENCY), String(TIMEOUT_MS_PER_FILE_IN_VM), ...vmSuiteFiles],
+      ...[String(CONCURRENCY), String(TIMEOUT_MS_PER_FILE), ...vmSuiteFiles],
     ],
     workingDirectory: PROJECT,
     timeoutMs: VM_TIMEOUT_MS,

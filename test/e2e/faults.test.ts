@@ -1,79 +1,14 @@
-// @alone
+// @private
 /**
  * kill -9 at every step. Each command is run again and again with TSRUN_FAULT=step:N, N = 1, 2, …, and
- * is killed at its N-th change of the host, until it gets through; and with op:N and stage:N, which
- * kill the command, or the stage itself, before the N-th kernel request of the launch. Afterwards
- * tsrun must still work on the container, and once it is removed the host must be as before.
+ * is killed at its N-th change of the host, until it gets through.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, beforeEach, describe, it } from "node:test";
-import { execa } from "execa";
-import { assertHostUnchanged, type HostSnapshot, snapshotHost } from "../support/host.ts";
-import { busyboxRoot } from "../support/roots.ts";
+import { describe, it } from "node:test";
+import { CREATE, NAME, RUN, type Scenario, strike, useStore } from "../support/faults.ts";
 
-const TSRUN = join(import.meta.dirname, "../../bin/tsrun");
 /** More steps than any command has: one that is still killed here goes round in circles. */
 const MAX_STEPS = 200;
-const NAME = "victim";
-
-let base: string;
-let host: HostSnapshot;
-
-interface Result {
-  readonly exitCode: number | undefined;
-  readonly killed: boolean;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function tsrun(args: readonly string[], fault?: string): Promise<Result> {
-  const { exitCode, signal, stdout, stderr } = await execa(TSRUN, args, {
-    reject: false,
-    stdin: "ignore",
-    env: {
-      TSRUN_ROOT: join(base, "root"),
-      TSRUN_RUN_ROOT: join(base, "run"),
-      ...(fault === undefined ? {} : { TSRUN_FAULT: fault }),
-    },
-  });
-  return { exitCode, killed: signal === "SIGKILL", stdout, stderr };
-}
-
-async function succeed(...args: string[]): Promise<string> {
-  const result = await tsrun(args);
-  assert.equal(result.exitCode, 0, `tsrun ${args.join(" ")}: ${result.stderr}`);
-  return result.stdout;
-}
-
-before(async () => {
-  base = mkdtempSync(join(tmpdir(), "tsrun-faults-"));
-  mkdirSync(join(base, "run"));
-  await succeed("image", "import", await busyboxRoot(), "busybox");
-  // What the first container of all leaves for good: cgroup parent, caches, directories, lock files.
-  await succeed("run", "--rm", "--name", NAME, "busybox", "true");
-  await createAgain();
-});
-
-beforeEach(() => {
-  host = snapshotHost({ directories: [join(base, "root"), join(base, "run")] });
-});
-
-after(() => rmSync(base, { recursive: true, force: true }));
-
-const RUN = ["run", "-d", "--stop-timeout", "0", "--name", NAME, "busybox", "sleep", "1000"];
-
-interface Scenario {
-  readonly command: readonly string[];
-  /** What is done before the command that is killed. */
-  readonly given: readonly (readonly string[])[];
-  /** What must work after it, whatever the kill has left. */
-  readonly afterwards: readonly (readonly string[])[];
-}
-
-const CREATE = ["create", "--name", NAME, "--stop-timeout", "0", "busybox", "sleep", "1000"];
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   create: { given: [], command: CREATE, afterwards: [] },
@@ -100,35 +35,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   restart: { given: [RUN], command: ["restart", NAME], afterwards: [["restart", NAME]] },
 };
 
-/** The container is removed whatever is left of it; the same name can be used at once. */
-async function cleanUp(): Promise<void> {
-  await succeed("ps", "-a");
-  const removed = await tsrun(["rm", "-f", NAME]);
-  assert.ok(
-    removed.exitCode === 0 || /no container/.test(removed.stderr),
-    `rm -f: exit ${removed.exitCode}: ${removed.stderr}`,
-  );
-  await createAgain();
-  await assertHostUnchanged(host);
-}
-
-async function createAgain(): Promise<void> {
-  await succeed("system", "check", "--repair");
-  await succeed(...CREATE);
-  await succeed("rm", NAME);
-}
-
-async function exists(): Promise<boolean> {
-  return (await tsrun(["inspect", NAME])).exitCode === 0;
-}
-
-async function strike(scenario: Scenario, fault: string): Promise<Result> {
-  for (const args of scenario.given) await succeed(...args);
-  const result = await tsrun(scenario.command, fault);
-  if (await exists()) for (const args of scenario.afterwards) await succeed(...args);
-  await cleanUp();
-  return result;
-}
+useStore();
 
 describe("kill -9 at every step of", () => {
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
@@ -142,32 +49,6 @@ describe("kill -9 at every step of", () => {
         t.diagnostic(`${step - 1} steps`);
         return;
       }
-    });
-  }
-});
-
-describe("kill -9 at every kernel request of a launch", () => {
-  // Without the masks: a hundred requests that are all alike.
-  const command = [...RUN.slice(0, 1), "--security-opt", "unmask=ALL", ...RUN.slice(1)];
-  const scenario: Scenario = { given: [], command, afterwards: [] };
-
-  async function countOps(): Promise<number> {
-    const args = command.slice(1).filter((arg) => arg !== "-d");
-    const plan = JSON.parse(await succeed("plan", "--format", "json", ...args)) as {
-      readonly ops: readonly unknown[];
-    };
-    return plan.ops.length;
-  }
-
-  for (const [who, kind] of [
-    ["the command", "op"],
-    ["the stage", "stage"],
-  ] as const) {
-    it(`of ${who}`, async (t) => {
-      const count = await countOps();
-      assert.ok(count > 40, `only ${count} requests`);
-      for (let op = 0; op < count; op += 1) await strike(scenario, `${kind}:${op}`);
-      t.diagnostic(`${count} requests`);
     });
   }
 });

@@ -1,4 +1,4 @@
-// @alone
+// @private
 /**
  * Faults of the world around tsrun, each with its defined outcome: a supervisor that was killed, a
  * reboot, a root that vanished, a state directory that cannot be written, a disk that is full.

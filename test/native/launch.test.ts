@@ -40,6 +40,9 @@ const slot = (index: number) => index as Slot;
 
 const options = process.getuid?.() === 0 ? {} : { skip: "needs root" };
 
+/** For a script that has set its traps. */
+const READY_AND_WAIT = "echo ready; while :; do sleep 0.01; done";
+
 describe("tsrun-stage", options, () => {
   let dir = "";
   before(() => {
@@ -509,14 +512,13 @@ describe("tsrun-stage", options, () => {
 
     it("passes SIGTERM on, and takes no notice of SIGHUP and SIGINT", async () => {
       using stage = Stage.start(
-        plan([sh('trap "exit 9" TERM; trap "exit 1" HUP INT; while :; do sleep 0.01; done')], {
+        plan([sh(`trap "exit 9" TERM; trap "exit 1" HUP INT; ${READY_AND_WAIT}`)], {
           supervision: { daemon: true },
         }),
       );
       const supervisor = (await stage.next("supervisor"))?.value ?? 0;
       await stage.end();
-      await stage.next("running");
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await stage.written();
       process.kill(supervisor, "SIGHUP");
       process.kill(supervisor, "SIGINT");
       process.kill(supervisor, "SIGTERM");
@@ -567,9 +569,8 @@ describe("tsrun-stage", options, () => {
 
   describe("a foreground stage", () => {
     it("passes signals on", async () => {
-      using stage = Stage.start(plan([sh('trap "exit 7" USR1; while :; do sleep 0.01; done')]));
-      await stage.next("running");
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      using stage = Stage.start(plan([sh(`trap "exit 7" USR1; ${READY_AND_WAIT}`)]));
+      await stage.written();
       process.kill(stage.pid, "SIGUSR1");
       assert.equal((await stage.next("exited"))?.value, 7);
     });

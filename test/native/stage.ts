@@ -158,6 +158,13 @@ export class Stage {
     return end.kind === "exited" ? `exited ${end.code}` : `killed ${end.signal}`;
   }
 
+  /** What is written to stdout and stderr next. */
+  async written(): Promise<string> {
+    await waitReadable(this.#output);
+    const buffer = Buffer.alloc(65536);
+    return buffer.subarray(0, readSync(this.#output, buffer)).toString();
+  }
+
   /** Everything that was written to stdout and stderr, once nobody has them open any more. */
   async output(): Promise<string> {
     const chunks: Buffer[] = [];

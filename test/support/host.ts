@@ -1,7 +1,7 @@
 /**
  * What a container may leave behind on the host, as a value to compare: mounts, cgroups, network
  * namespaces, tsrun's processes, and the files of given directories. A file whose tests use this
- * says `// @alone` (see scripts/test.ts), because other tests' containers would show up in it.
+ * says `// @private` (see scripts/test-files.ts), because other tests' containers would show up in it.
  */
 import assert from "node:assert/strict";
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";

@@ -1,0 +1,103 @@
+/**
+ * kill -9 at a chosen point of a command (TSRUN_FAULT, see src/base/fault.ts), and what must hold
+ * afterwards: tsrun works on the container, and once it is removed the host is as before.
+ */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach } from "node:test";
+import { execa } from "execa";
+import { assertHostUnchanged, type HostSnapshot, snapshotHost } from "./host.ts";
+import { busyboxRoot } from "./roots.ts";
+
+const TSRUN = join(import.meta.dirname, "../../bin/tsrun");
+export const NAME = "victim";
+
+let base: string;
+let host: HostSnapshot;
+
+interface Result {
+  readonly exitCode: number | undefined;
+  readonly killed: boolean;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function tsrun(args: readonly string[], fault?: string): Promise<Result> {
+  const { exitCode, signal, stdout, stderr } = await execa(TSRUN, args, {
+    reject: false,
+    stdin: "ignore",
+    env: {
+      TSRUN_ROOT: join(base, "root"),
+      TSRUN_RUN_ROOT: join(base, "run"),
+      ...(fault === undefined ? {} : { TSRUN_FAULT: fault }),
+    },
+  });
+  return { exitCode, killed: signal === "SIGKILL", stdout, stderr };
+}
+
+export async function succeed(...args: string[]): Promise<string> {
+  const result = await tsrun(args);
+  assert.equal(result.exitCode, 0, `tsrun ${args.join(" ")}: ${result.stderr}`);
+  return result.stdout;
+}
+
+export const RUN = ["run", "-d", "--stop-timeout", "0", "--name", NAME, "busybox", "sleep", "1000"];
+
+export interface Scenario {
+  readonly command: readonly string[];
+  /** What is done before the command that is killed. */
+  readonly given: readonly (readonly string[])[];
+  /** What must work after it, whatever the kill has left. */
+  readonly afterwards: readonly (readonly string[])[];
+}
+
+export const CREATE = ["create", "--name", NAME, "--stop-timeout", "0", "busybox", "sleep", "1000"];
+
+/** The container is removed whatever is left of it; the same name can be used at once. */
+async function cleanUp(): Promise<void> {
+  await succeed("ps", "-a");
+  const removed = await tsrun(["rm", "-f", NAME]);
+  assert.ok(
+    removed.exitCode === 0 || /no container/.test(removed.stderr),
+    `rm -f: exit ${removed.exitCode}: ${removed.stderr}`,
+  );
+  await createAgain();
+  await assertHostUnchanged(host);
+}
+
+async function createAgain(): Promise<void> {
+  await succeed("system", "check", "--repair");
+  await succeed(...CREATE);
+  await succeed("rm", NAME);
+}
+
+async function exists(): Promise<boolean> {
+  return (await tsrun(["inspect", NAME])).exitCode === 0;
+}
+
+/** Runs the command once with the fault, and fails unless everything can be used and removed after it. */
+export async function strike(scenario: Scenario, fault: string): Promise<Result> {
+  for (const args of scenario.given) await succeed(...args);
+  const result = await tsrun(scenario.command, fault);
+  if (await exists()) for (const args of scenario.afterwards) await succeed(...args);
+  await cleanUp();
+  return result;
+}
+
+/** The hooks of a file that strikes: a store of its own, and a look at the host before each test. */
+export function useStore(): void {
+  before(async () => {
+    base = mkdtempSync(join(tmpdir(), "tsrun-faults-"));
+    mkdirSync(join(base, "run"));
+    await succeed("image", "import", await busyboxRoot(), "busybox");
+    // What the first container of all leaves for good: cgroup parent, caches, directories, lock files.
+    await succeed("run", "--rm", "--name", NAME, "busybox", "true");
+    await createAgain();
+  });
+  beforeEach(() => {
+    host = snapshotHost({ directories: [join(base, "root"), join(base, "run")] });
+  });
+  after(() => rmSync(base, { recursive: true, force: true }));
+}
