@@ -85,11 +85,11 @@ export type MountRequest =
       readonly source: string;
       readonly target: string;
       /** Mount options as mount(8) names them: "ro", "rslave", "noexec", "idmap", … */
-      readonly options: readonly string[];
-      /** -v makes a missing source directory, --mount refuses it (podman's rule). */
-      readonly createSource: boolean;
+      readonly options?: readonly string[];
+      /** -v makes a missing source directory, --mount and the library's default refuse it (podman's rule). */
+      readonly createSource?: boolean;
     }
-  | { readonly type: "tmpfs"; readonly target: string; readonly options: readonly string[] };
+  | { readonly type: "tmpfs"; readonly target: string; readonly options?: readonly string[] };
 
 /** Bytes, and -1 for "no limit" where the flag takes it. */
 export interface LimitsRequest {

@@ -58,7 +58,7 @@ function stateView(view: ContainerView): ValueRecord {
 }
 
 function mountView(mount: NonNullable<ContainerRequest["mounts"]>[number]): ValueRecord {
-  const { options } = mount;
+  const { options = [] } = mount;
   const readOnly = options.includes("ro") || options.includes("rro");
   return {
     Type: mount.type,

@@ -148,10 +148,10 @@ const PROPAGATIONS = new Set([
 function composeMount(request: MountRequest): OciMount {
   const destination = checkedTarget(request.target);
   if (request.type === "tmpfs") {
-    const options = withCopyUp(withTmpfsDefaults(request.options));
+    const options = withCopyUp(withTmpfsDefaults(request.options ?? []));
     return { destination, type: "tmpfs", source: "tmpfs", options };
   }
-  const { options, source } = request;
+  const { options = [], source } = request;
   const recursive = options.some((option) => option === "bind" || option === "rbind");
   const propagates = options.some((option) => PROPAGATIONS.has(option));
   return {

@@ -124,7 +124,7 @@ function composeLinux(
 
 /** A mount that is to propagate needs a root that lets it: slave for what comes in, shared for both ways. */
 function rootPropagation({ mounts = [] }: ContainerRequest): string {
-  const options = mounts.flatMap((mount) => mount.options);
+  const options = mounts.flatMap((mount) => mount.options ?? []);
   if (options.some((option) => /^r?shared$/.test(option))) return "rshared";
   if (options.some((option) => /^r?slave$/.test(option))) return "rslave";
   return "rprivate";
