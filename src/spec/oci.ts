@@ -1,7 +1,8 @@
 /**
  * The OCI Runtime Specification's config.json for Linux, as types: the vocabulary between the engine,
  * which composes such a specification, and the runtime, which compiles it into a launch plan.
- * Field names are the specification's own (config.md, config-linux.md, version 1.2).
+ * Field names are the specification's own (config.md, config-linux.md, version 1.3). What is left out
+ * here belongs to other platforms.
  */
 
 export interface OciSpec {
@@ -11,6 +12,7 @@ export interface OciSpec {
   readonly hostname?: string;
   readonly domainname?: string;
   readonly mounts: readonly OciMount[];
+  readonly hooks?: OciHooks;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly linux: OciLinux;
 }
@@ -19,6 +21,26 @@ export interface OciRoot {
   /** Absolute path on the host. */
   readonly path: string;
   readonly readonly?: boolean;
+}
+
+export type OciHookName =
+  | "prestart"
+  | "createRuntime"
+  | "createContainer"
+  | "startContainer"
+  | "poststart"
+  | "poststop";
+
+export type OciHooks = Readonly<Partial<Record<OciHookName, readonly OciHook[]>>>;
+
+export interface OciHook {
+  /** Absolute, in the namespaces in which the hook runs. */
+  readonly path: string;
+  /** The whole argv, argv[0] included; absent is the path alone. */
+  readonly args?: readonly string[];
+  readonly env?: readonly string[];
+  /** Seconds, more than 0. */
+  readonly timeout?: number;
 }
 
 export interface OciProcess {
@@ -34,6 +56,7 @@ export interface OciProcess {
   readonly oomScoreAdj?: number;
   readonly scheduler?: OciScheduler;
   readonly ioPriority?: { readonly class: string; readonly priority: number };
+  /** Of further processes (exec), never of the container's first: CPU lists. */
   readonly execCPUAffinity?: { readonly initial?: string; readonly final?: string };
   readonly apparmorProfile?: string;
   readonly selinuxLabel?: string;
@@ -142,6 +165,35 @@ export interface OciLinux {
   readonly sysctl?: Readonly<Record<string, string>>;
   readonly mountLabel?: string;
   readonly personality?: { readonly domain: string; readonly flags?: readonly string[] };
+  readonly intelRdt?: OciIntelRdt;
+  /** Interfaces of the runtime's network namespace that the container gets, by their name there. */
+  readonly netDevices?: Readonly<Record<string, OciNetDevice>>;
+  readonly memoryPolicy?: OciMemoryPolicy;
+}
+
+export interface OciIntelRdt {
+  /** The directory below resctrl; absent is the container's id. */
+  readonly closID?: string;
+  /** Lines of the `schemata` file. */
+  readonly schemata?: readonly string[];
+  readonly l3CacheSchema?: string;
+  readonly memBwSchema?: string;
+  readonly enableMonitoring?: boolean;
+}
+
+export interface OciNetDevice {
+  /** Its name in the container; absent keeps the host's. */
+  readonly name?: string;
+}
+
+/** set_mempolicy(2). */
+export interface OciMemoryPolicy {
+  /** "MPOL_BIND" and so on. */
+  readonly mode: string;
+  /** A list of NUMA nodes, "0-1,3". */
+  readonly nodes?: string;
+  /** "MPOL_F_STATIC_NODES" and so on. */
+  readonly flags?: readonly string[];
 }
 
 export interface OciTimeOffset {
