@@ -47,7 +47,13 @@ export interface PreparedRun {
   /** What the launch hands over; the caller closes it. */
   readonly prepared: Prepared;
   /** Pure from here on. */
-  readonly plan: (relay: RelayPlan, fault?: LaunchPlan["fault"]) => LaunchPlan;
+  readonly plan: (relay: RelayPlan, options?: PlanOptions) => LaunchPlan;
+}
+
+interface PlanOptions {
+  readonly fault?: LaunchPlan["fault"];
+  /** Have the stage report when it passed its points. */
+  readonly timings?: boolean;
 }
 
 export interface TerminalSize {
@@ -87,7 +93,7 @@ export async function prepareRun(
     cgroup: `${facts.cgroup.mountPoint}${facts.cgroup.path}`,
     warnings: security.warnings,
     prepared,
-    plan: (relay, fault) =>
+    plan: (relay, { fault, timings = false } = {}) =>
       planContainer(
         spec,
         {
@@ -99,6 +105,7 @@ export async function prepareRun(
           init: request.init ?? false,
           daemon: true,
           relay,
+          timings,
           ...(fault ? { fault } : {}),
         },
         facts,

@@ -1,3 +1,4 @@
+import { passed } from "../base/timeline.ts";
 import type { AttachStream } from "./attach/index.ts";
 import { createLocked } from "./create.ts";
 import type { Engine } from "./engine.ts";
@@ -23,10 +24,12 @@ export async function runContainer(
   request: ContainerRequest,
   { onCreated, ...options }: RunOptions = {},
 ): Promise<StartedContainer> {
+  passed("begin");
   const { config, held } = await createLocked(engine, request, {
     throwaway: options.throwaway ?? false,
   });
   using _held = held;
+  passed("created");
   let started: StartedContainer;
   try {
     onCreated?.(config.id);
@@ -49,6 +52,7 @@ function removedAtExit(
 ): AttachStream {
   const { stdout, stderr, stdin, resize, detach } = attachment;
   const exit = attachment.exit.then(async (end) => {
+    passed("exit told");
     if (end.kind !== "detached") await removeEnded(engine, config, run);
     return end;
   });
@@ -69,8 +73,11 @@ async function removeEnded(
     const state = held && readState(engine, config.id);
     if (state?.startedAt !== startedAt) return;
     await settleSupervisor(supervisor);
+    passed("supervisor ended");
     await releaseRun(engine, config, state);
+    passed("run released");
     deleteContainer(engine, config);
+    passed("deleted");
   } catch (error) {
     engine.warn(`the container "${config.name}" is not removed: ${String(error)}`);
   }

@@ -11,6 +11,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { TsrunError } from "../base/errors.ts";
 import { faultPoint, requestedFault } from "../base/fault.ts";
+import { passed, timed } from "../base/timeline.ts";
 import { UndoStack } from "../base/undo.ts";
 import { removeTree, socketpair } from "../ffi/index.ts";
 import type { LaunchPlan, RelayPlan } from "../plan/index.ts";
@@ -89,7 +90,9 @@ export async function startLocked(
   await using undo = new UndoStack();
   const prepared = await prepareRun(engine, config, attach);
   undo.defer(() => closePrepared(prepared.prepared));
+  passed("prepared");
   acquire(engine, config, { hasRun, cgroup: prepared.cgroup, undo });
+  passed("run directory");
   const started = await launchHeld(engine, config, {
     prepared,
     attach,
@@ -152,7 +155,8 @@ async function launchHeld(
   { prepared, attach, signal, undo, throwaway }: LaunchContext,
 ): Promise<StartedContainer> {
   const relay = planRelay(engine, config, { attach, throwaway, cgroup: prepared.cgroup });
-  const plan = prepared.plan(relay, plannedFault());
+  const plan = prepared.plan(relay, { fault: plannedFault(), timings: timed });
+  passed("planned");
   const { inherit } = prepared.prepared;
   const { launched, attachment } = launchAttached(config, plan, {
     attach: attach !== undefined,
@@ -163,6 +167,7 @@ async function launchHeld(
   undo.defer(() => abandon(launched, attachment));
   try {
     const pid = await launched.created;
+    passed("held");
     const init = identify(pid);
     const supervisor = identify(launched.supervisorPid());
     const startedAt = new Date().toISOString();
@@ -173,7 +178,10 @@ async function launchHeld(
     });
     faultPoint();
     recordEvent(engine, config, "start");
+    passed("state recorded");
     await release(engine, config, launched);
+    passed("running");
+    for (const [mark, timeNs] of launched.marks) passed(`stage: ${mark}`, timeNs);
     faultPoint();
     launched.detach();
     return {

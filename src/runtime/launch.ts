@@ -5,6 +5,7 @@
 import { closeSync, existsSync, readSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { TsrunError } from "../base/errors.ts";
+import { passed } from "../base/timeline.ts";
 import { UndoStack } from "../base/undo.ts";
 import {
   aborted,
@@ -67,6 +68,7 @@ export function launch(plan: LaunchPlan, io: LaunchIo): Launch {
   using undo = new UndoStack();
   const stage = openStageMemfd(stagePath());
   const planFd = createSealedMemfd("tsrun-plan", encodePlan(plan));
+  passed("encoded");
   undo.defer(() => closeSync(planFd));
   const [ours, theirs] = socketpair();
   undo.defer(() => closeSync(theirs));
@@ -81,6 +83,7 @@ export function launch(plan: LaunchPlan, io: LaunchIo): Launch {
     closeSync(ours);
     throw error;
   }
+  passed("stage spawned");
   return new LaunchInProgress(plan, ours, pid);
 }
 
