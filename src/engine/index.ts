@@ -6,14 +6,12 @@
 export {
   type AttachEnd,
   type AttachStream,
-  DEFAULT_DETACH_KEYS,
   type DetachKeys,
   DetachScanner,
   parseDetachKeys,
 } from "./attach/index.ts";
 export { attachContainer } from "./attach-container.ts";
 export { type CheckOptions, checkSystem, type Finding } from "./check-system.ts";
-export { shortId } from "./container-id.ts";
 export { containerLogs, type LogOptions } from "./container-logs.ts";
 export { type CopyOptions, copyFromContainer, copyToContainer } from "./copy.ts";
 export { createContainer } from "./create.ts";
@@ -22,7 +20,6 @@ export { type Engine, type EngineOptions, openEngine } from "./engine.ts";
 export { type EngineEvent, EVENT_STATUSES, type EventFilters } from "./events/event.ts";
 export { type WatchEventsOptions, watchEvents } from "./events/watch.ts";
 export { type ExecOptions, type ExecRequest, type ExecSession, execInContainer } from "./exec.ts";
-export { exitStatusOf } from "./exit.ts";
 export {
   importImage,
   inspectImage,
@@ -45,12 +42,10 @@ export type * from "./records.ts";
 export { type RemoveOptions, removeContainer } from "./remove.ts";
 export { renameContainer } from "./rename.ts";
 export type * from "./request.ts";
-export { resolveContainer } from "./resolve.ts";
 export { restartContainer } from "./restart.ts";
 export { type RunOptions, runContainer } from "./run.ts";
 export {
   type AttachRequest,
-  launchExitCode,
   type StartedContainer,
   type StartOptions,
   startContainer,

@@ -150,9 +150,3 @@ async function killNow(container: ContainerView): Promise<void> {
     hint: "A process in it waits for a device or a network file system: see its /proc/PID/stack.",
   });
 }
-
-/** Whether a container still runs, by id; false for one that is gone. */
-export async function isRunning(engine: Engine, id: ContainerId): Promise<boolean> {
-  const status = (await viewIfThere(engine, id))?.status;
-  return status === "running" || status === "paused";
-}

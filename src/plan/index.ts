@@ -12,7 +12,6 @@ export {
   type PlannedOp,
   type RelayPlan,
   SlotAllocator,
-  TOLERATED_ERRNOS,
   type ToleratedErrno,
 } from "./plan.ts";
 export { planToJson, printPlan } from "./print.ts";

@@ -210,8 +210,3 @@ export function openDev(out: Slot, slots: RootfsSlots): PlannedOp[] {
   const child = opMaker("child", "linux.devices");
   return openTarget(child, slots, { path: "/dev", kind: "directory", strict: true, out });
 }
-
-/** The directory of pseudo-terminals, from the /dev that it is in. */
-export function openPts(devSlot: Slot, out: Slot): PlannedOp {
-  return opMaker("child", "process.terminal")(openAt(devSlot, "pts", out, resolveFlags(true)));
-}

@@ -11,13 +11,11 @@ export {
   readControllers,
   readDefaultParent,
   readHierarchy,
-  readOomKills,
   readProcs,
   readStats,
   removeCgroup,
   thawCgroup,
   updateCgroup,
-  waitEmpty,
 } from "../cgroups/index.ts";
 export {
   allocateIdRange,
@@ -30,7 +28,6 @@ export {
 export {
   type MachineArch,
   machineArch,
-  parseUlimit,
   planSecurity,
   readSeccompProfile,
   readSecurityFacts,

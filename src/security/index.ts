@@ -16,7 +16,7 @@ export {
   type SecurityPlan,
 } from "./plan.ts";
 export { machineArch, readSeccompProfile, readSecurityFacts } from "./probe.ts";
-export { parseUlimit, RLIMIT_NUMBERS } from "./rlimits.ts";
+export { RLIMIT_NUMBERS } from "./rlimits.ts";
 export { seccompFilter } from "./seccomp-cache.ts";
 export { DEFAULT_SECCOMP_PROFILE } from "./seccomp-default.ts";
 export { seccompFlags } from "./seccomp-flags.ts";

@@ -1,5 +1,5 @@
 /**
- * Resource limits by name, and `--ulimit` as people write it: setrlimit(2), podman-run(1) --ulimit.
+ * Resource limits by name: setrlimit(2).
  */
 import { TsrunError } from "../base/errors.ts";
 import type { OciRlimit } from "../spec/index.ts";
@@ -36,48 +36,10 @@ export function isRlimitName(name: string): name is RlimitName {
 /** No limit, as OciRlimit has it here. */
 export const UNLIMITED = -1;
 
-/**
- * "nofile=1024:2048" (soft:hard), "core=-1" (both, no limit), "memlock=unlimited:unlimited", or "host":
- * all of tsrun's own limits. Values count what the limit counts: bytes, seconds, files.
- * Throws INVALID_ARGUMENT.
- */
-export function parseUlimit(text: string): OciRlimit | "host" {
-  if (text === "host") return "host";
-  const match = /^([a-z]+)=([^:]+)(?::([^:]+))?$/i.exec(text);
-  const type = `RLIMIT_${match?.[1]?.toUpperCase()}`;
-  if (!match || !isRlimitName(type)) throw malformed(text);
-  const soft = parseValue(match[2] ?? "", text);
-  const hard = match[3] === undefined ? soft : parseValue(match[3], text);
-  if (exceeds(soft, hard)) {
-    throw new TsrunError(
-      "INVALID_ARGUMENT",
-      `in the limit "${text}" the soft value is above the hard one`,
-      {
-        hint: "Write NAME=SOFT:HARD with SOFT at most HARD.",
-      },
-    );
-  }
-  return { type, soft, hard };
-}
-
 /** True if `value` is above `limit`, where -1 is above every number. */
 export function exceeds(value: number, limit: number): boolean {
   if (limit === UNLIMITED) return false;
   return value === UNLIMITED || value > limit;
-}
-
-function parseValue(text: string, whole: string): number {
-  if (text === "-1" || text.toLowerCase() === "unlimited") return UNLIMITED;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
-  throw malformed(whole);
-}
-
-function malformed(text: string): TsrunError {
-  const names = RLIMIT_NAMES.map((name) => name.slice("RLIMIT_".length).toLowerCase()).join(", ");
-  return new TsrunError("INVALID_ARGUMENT", `"${text}" is not a resource limit`, {
-    hint: `Write NAME=SOFT[:HARD] with whole numbers, -1 for no limit; names are ${names}.`,
-  });
 }
 
 /** The words of /proc/PID/limits, proc_pid_limits(5). */

@@ -91,4 +91,3 @@ export const TIME: OptionSpec = {
 
 export const ALL: OptionSpec = { name: "all", short: "a", kind: "flag", summary: "All containers" };
 
-export const FORCE: OptionSpec = { name: "force", short: "f", kind: "flag", summary: "" };

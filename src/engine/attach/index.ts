@@ -5,7 +5,6 @@
  */
 export { connectAttach } from "./connect.ts";
 export {
-  DEFAULT_DETACH_KEYS,
   type DetachKeys,
   DetachScanner,
   parseDetachKeys,

@@ -235,4 +235,3 @@ async function userNamespace(maps: {
   };
 }
 
-export { idMapsKey };

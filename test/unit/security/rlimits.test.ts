@@ -6,7 +6,6 @@ import { planRlimits, type RlimitFacts } from "../../../src/security/plan-rlimit
 import {
   exceeds,
   parseProcLimits,
-  parseUlimit,
   RLIMIT_NAMES,
   type RlimitName,
 } from "../../../src/security/rlimits.ts";
@@ -27,66 +26,6 @@ function facts({
     nrOpen,
   };
 }
-
-describe("--ulimit", () => {
-  it("is NAME=SOFT:HARD, or one value for both", () => {
-    assert.deepEqual(parseUlimit("nofile=1024:2048"), {
-      type: "RLIMIT_NOFILE",
-      soft: 1024,
-      hard: 2048,
-    });
-    assert.deepEqual(parseUlimit("core=-1"), { type: "RLIMIT_CORE", soft: -1, hard: -1 });
-    assert.deepEqual(parseUlimit("MEMLOCK=0:unlimited"), {
-      type: "RLIMIT_MEMLOCK",
-      soft: 0,
-      hard: -1,
-    });
-    assert.equal(parseUlimit("host"), "host");
-  });
-
-  it("is refused when it is anything else", () => {
-    for (const text of [
-      "",
-      "nofile",
-      "nofile=",
-      "nofile=1:",
-      "nofile=:1",
-      "nofile=1:2:3",
-      "nofile=-2",
-      "nofile=1.5",
-      "nofile=1k",
-      "nosuch=1",
-      "=1",
-      "rlimit_nofile=1",
-      "nofile=99999999999999999999",
-      "nofile = 1",
-    ]) {
-      assert.throws(() => parseUlimit(text), { code: "INVALID_ARGUMENT" }, text);
-    }
-    assert.throws(() => parseUlimit("nofile=2:1"), { code: "INVALID_ARGUMENT", message: /soft/ });
-    assert.throws(() => parseUlimit("nofile=-1:1"), { code: "INVALID_ARGUMENT", message: /soft/ });
-  });
-
-  it("comes back from its parts, and never ends in anything but a limit or INVALID_ARGUMENT", () => {
-    const value = fc.oneof(fc.nat(), fc.constant(-1));
-    fc.assert(
-      fc.property(fc.constantFrom(...RLIMIT_NAMES), value, value, (type, soft, hard) => {
-        fc.pre(!exceeds(soft, hard));
-        const name = type.slice("RLIMIT_".length).toLowerCase();
-        assert.deepEqual(parseUlimit(`${name}=${soft}:${hard}`), { type, soft, hard });
-      }),
-    );
-    fc.assert(
-      fc.property(fc.string(), (text) => {
-        try {
-          parseUlimit(text);
-        } catch (error) {
-          assert.equal((error as { code?: unknown }).code, "INVALID_ARGUMENT");
-        }
-      }),
-    );
-  });
-});
 
 describe("the limits of a container", () => {
   it("are podman's default where tsrun may raise them", () => {
