@@ -11,7 +11,7 @@ import { cachedFolder } from "./cache.ts";
 
 const BUSYBOX = "/bin/busybox";
 const DEBIAN_SUITE = "bookworm";
-const DEBIAN_PACKAGES = ["python3-minimal", "perl-base"];
+const DEBIAN_PACKAGES = ["python3", "perl-base"];
 
 /** Why there is no busybox root here; undefined when there is one. */
 export function busyboxRootUnavailable(): string | undefined {
@@ -35,26 +35,29 @@ export function debianRootUnavailable(): string | undefined {
 
 /** The folder of a small Debian 12 with python3 and perl; the first call on a machine takes a minute. */
 export function debianRoot(): Promise<string> {
-  return cachedFolder(`roots/debian-${DEBIAN_SUITE}`, async (folder) => {
-    const options = [
-      "--variant=minbase",
-      `--include=${DEBIAN_PACKAGES.join(",")}`,
-      "--mode=root",
-      "--quiet",
-      // Documentation and caches are two thirds of the files, and no test reads them.
-      "--dpkgopt=path-exclude=/usr/share/doc/*",
-      "--dpkgopt=path-exclude=/usr/share/man/*",
-      "--dpkgopt=path-exclude=/usr/share/locale/*",
-      ...proxyOptions(),
-    ];
-    const { status, error, stderr } = spawnSync(
-      "mmdebstrap",
-      [...options, DEBIAN_SUITE, folder, debianMirror()],
-      { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] },
-    );
-    if (error !== undefined) throw error;
-    if (status !== 0) throw new Error(`mmdebstrap failed (${status}): ${stderr}`);
-  });
+  return cachedFolder(
+    ["roots/debian", DEBIAN_SUITE, ...DEBIAN_PACKAGES].join("-"),
+    async (folder) => {
+      const options = [
+        "--variant=minbase",
+        `--include=${DEBIAN_PACKAGES.join(",")}`,
+        "--mode=root",
+        "--quiet",
+        // Documentation and caches are two thirds of the files, and no test reads them.
+        "--dpkgopt=path-exclude=/usr/share/doc/*",
+        "--dpkgopt=path-exclude=/usr/share/man/*",
+        "--dpkgopt=path-exclude=/usr/share/locale/*",
+        ...proxyOptions(),
+      ];
+      const { status, error, stderr } = spawnSync(
+        "mmdebstrap",
+        [...options, DEBIAN_SUITE, folder, debianMirror()],
+        { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] },
+      );
+      if (error !== undefined) throw error;
+      if (status !== 0) throw new Error(`mmdebstrap failed (${status}): ${stderr}`);
+    },
+  );
 }
 
 /** The mirror that this machine's own apt uses for Debian's main section. */
