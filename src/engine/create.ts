@@ -14,6 +14,7 @@ import { checkRequest } from "./bundle/request.ts";
 import { randomContainerId, shortId } from "./container-id.ts";
 import { containerPaths, containersDirectory, type Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
+import { makeMountPoints } from "./mount-points.ts";
 import { randomName } from "./random-name.ts";
 import type { ContainerConfig, ContainerId } from "./records.ts";
 import type { ContainerRequest } from "./request.ts";
@@ -54,6 +55,7 @@ export async function createLocked(
   const root = resolveRoot(engine, request);
   const resolved = lookUpRequest(engine, request);
   makeBindSources(request, undo);
+  if (root.image) makeMountPoints(engine);
   const { id, held } = await makeDirectory(engine, root.image?.layers[0], undo);
   const name = await claimName(engine, { wanted: request.name, throwaway, id });
   undo.defer(() => releaseOwnName(engine, name, id));

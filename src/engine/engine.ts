@@ -109,6 +109,10 @@ export function rootMountPoint(engine: Engine): string {
   return `${engine.runRoot}/rootfs`;
 }
 
+export function mountPointsDirectory(engine: Engine): string {
+  return `${engine.root}/mount-points`;
+}
+
 export function namesDirectory(engine: Engine): string {
   return `${engine.root}/names`;
 }

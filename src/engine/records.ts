@@ -5,6 +5,7 @@
  *     ROOT/containers/ID/upper, work   the writable layer
  *     ROOT/containers/ID/container.log, .1, .2 …   CRI log format
  *     ROOT/containers/ID/exit.json     ExitRecord of the last run, written by the supervisor
+ *     ROOT/mount-points/               the lowest layer of every image's root
  *     ROOT/names/NAME → ID             a symlink: a name is taken by making it
  *     RUN/containers/ID/state.json     ContainerState: a running container's processes and cgroup
  *     RUN/containers/ID/attach.sock    the supervisor's attach socket

@@ -78,9 +78,19 @@ export function deleteContainer(engine: Engine, config: ContainerConfig): void {
   recordEvent(engine, config, "remove");
 }
 
-/** What a container that wrote nothing consists of, leaves first. */
-const USUAL_FILES = ["config.json", "exit.json", "container.log"];
-const USUAL_DIRECTORIES = ["work/work", "work", "upper", ""];
+/**
+ * What a container that wrote nothing consists of, leaves first. The record has gone before; incompat
+ * is the kernel's mark of a volatile overlay.
+ */
+const USUAL_FILES = ["exit.json", "container.log", "work/work/incompat/volatile/dirty"];
+const USUAL_DIRECTORIES = [
+  "work/work/incompat/volatile",
+  "work/work/incompat",
+  "work/work",
+  "work",
+  "upper",
+  "",
+];
 
 /**
  * Deletes a directory and everything in it; one that is gone is fine. A container that wrote nothing

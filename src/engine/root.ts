@@ -15,6 +15,7 @@ import { type OverlayFacts, planOverlay, probeOverlay } from "../overlay/index.t
 import type { RootMount } from "../spec/index.ts";
 import type { ImageDefaults } from "./bundle/process.ts";
 import { containerPaths, type Engine } from "./engine.ts";
+import { findMountPoints } from "./mount-points.ts";
 import type { ContainerConfig } from "./records.ts";
 import type { ContainerRequest } from "./request.ts";
 
@@ -81,6 +82,7 @@ export function planRoot(engine: Engine, config: ContainerConfig): RootMount {
   }
   const { dir, upper, work } = containerPaths(engine, id);
   const layers = image?.layers ?? [];
+  const mountPoints = findMountPoints(engine);
   checkLayers(image);
   let facts = overlayFacts.get(engine.root);
   if (!facts) {
@@ -88,7 +90,7 @@ export function planRoot(engine: Engine, config: ContainerConfig): RootMount {
     overlayFacts.set(engine.root, facts);
   }
   return planOverlay({
-    layers,
+    layers: mountPoints === undefined ? layers : [...layers, mountPoints],
     upper: { dir: upper, work },
     volatile: request.remove ?? false,
     idMapped: userns !== undefined,
