@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "plan.h"
+#include "syscalls.h"
 
 #define FRAMES_A_TURN 16 /* of one client before the others and the container get theirs */
 #define MIN_FRAME 512    /* waiting for this much room avoids a flood of tiny frames */
@@ -208,9 +210,21 @@ static bool header_is_good(const struct relay_frame *frame)
 		return frame->length <= RELAY_MAX_PAYLOAD;
 	case RELAY_RESIZE:
 		return frame->length == sizeof(((struct client *)0)->body);
+	case RELAY_LEAVE:
+		return frame->length == 0;
 	default:
 		return false;
 	}
+}
+
+/*
+ * The client closes its window, but not on us: no death signal (PLAN_DIE_WITH_PARENT), and a session
+ * of our own. A daemon leads one already, and has no such signal.
+ */
+static void let_go_of_caller(void)
+{
+	sys_prctl(PR_SET_PDEATHSIG, 0, 0, 0);
+	(void)setsid();
 }
 
 static void resize(const struct clients *clients, const uint8_t body[4])
@@ -243,7 +257,7 @@ static uint8_t *receive_space(struct clients *clients, struct client *client, si
 	return space;
 }
 
-/* size bytes have been put at receive_space; false for a malformed frame. */
+/* size bytes have been put at receive_space; false for a malformed frame, or the last. */
 static bool received(struct clients *clients, struct client *client, size_t size)
 {
 	struct relay_frame frame;
@@ -258,6 +272,10 @@ static bool received(struct clients *clients, struct client *client, size_t size
 		client->body_left = frame.length;
 		if (frame.type == RELAY_STDIN && frame.length == 0)
 			stdin_end(clients->in);
+		if (frame.type == RELAY_LEAVE) {
+			let_go_of_caller();
+			return false;
+		}
 	} else {
 		client->body_left -= (uint32_t)size;
 		if (client->header[0] == RELAY_STDIN)

@@ -217,6 +217,7 @@ enum relay_type {
 	RELAY_BUSY = 4,         /* too many clients are attached; the only frame */
 	RELAY_STDIN = 16,       /* client → supervisor; length 0 closes stdin */
 	RELAY_RESIZE = 17,      /* uint16 rows, uint16 cols */
+	RELAY_LEAVE = 18,       /* closes the client; the supervisor lives on when its caller dies or hangs up */
 };
 
 #endif

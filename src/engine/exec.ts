@@ -68,6 +68,8 @@ export interface ExecSession {
   readonly stdout?: Readable;
   readonly stderr?: Readable;
   readonly resize: (size: { readonly rows: number; readonly cols: number }) => void;
+  /** Leaves a process with a terminal: it outlives this program. Others share its stdio and do nothing. */
+  readonly detach: () => Promise<void>;
   /** For a detached process code 0 at once. */
   readonly exit: Promise<ExitStatus>;
   readonly warnings: readonly string[];
@@ -199,12 +201,13 @@ interface Channel {
   readonly clientFd?: number;
   readonly relay?: RelayPlan;
   readonly attachment?: AttachStream;
-  readonly session: Pick<ExecSession, "stdin" | "stdout" | "stderr" | "resize">;
+  readonly session: Pick<ExecSession, "stdin" | "stdout" | "stderr" | "resize" | "detach">;
   /** The process runs: the caller's ends stay open. */
   readonly keep: () => void;
 }
 
-const IGNORE_RESIZE = (): void => {};
+/** Without a terminal there is no window, and nobody to leave. */
+const NO_TERMINAL = { resize: (): void => {}, detach: (): Promise<void> => Promise.resolve() };
 
 function openChannel(
   request: ExecRequest,
@@ -214,7 +217,7 @@ function openChannel(
 ): Channel {
   const nothing = openSync("/dev/null", "r+");
   undo.defer(() => closeSync(nothing));
-  const session = { resize: IGNORE_RESIZE };
+  const session = NO_TERMINAL;
   if (request.detach) return { stdio: [nothing, nothing, nothing], session, keep: () => {} };
   if (request.tty) return openTerminal(request, nothing, undo);
   const stdin = request.interactive ? undefined : nothing;
@@ -232,7 +235,7 @@ function openTerminal(request: ExecRequest, nothing: number, undo: UndoStack): C
   undo.defer(() => {
     if (!kept) attachment.detach();
   });
-  const { stdin, stdout, stderr, resize } = attachment;
+  const { stdin, stdout, stderr, resize, leave } = attachment;
   return {
     stdio: [nothing, nothing, nothing],
     clientFd: theirs,
@@ -245,7 +248,7 @@ function openTerminal(request: ExecRequest, nothing: number, undo: UndoStack): C
       exitDrainMs: 100,
     },
     attachment,
-    session: { stdin, stdout, stderr, resize },
+    session: { stdin, stdout, stderr, resize, detach: leave },
     keep: () => {
       kept = true;
     },
@@ -289,7 +292,7 @@ function openPipes(
       ...(written ? { stdin: written.socket } : {}),
       stdout: stdout.socket,
       stderr: stderr.socket,
-      resize: IGNORE_RESIZE,
+      ...NO_TERMINAL,
     },
     keep: () => {
       kept = true;

@@ -50,13 +50,13 @@ function removedAtExit(
   run: StartedContainer,
   attachment: AttachStream,
 ): AttachStream {
-  const { stdout, stderr, stdin, resize, detach } = attachment;
+  const { stdout, stderr, stdin, resize, detach, leave } = attachment;
   const exit = attachment.exit.then(async (end) => {
     passed("exit told");
     if (end.kind !== "detached") await removeEnded(engine, config, run);
     return end;
   });
-  return { stdout, stderr, stdin, resize, detach, exit };
+  return { stdout, stderr, stdin, resize, detach, leave, exit };
 }
 
 /**

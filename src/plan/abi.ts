@@ -111,6 +111,7 @@ export const RELAY_TYPES = {
   busy: 4,
   stdin: 16,
   resize: 17,
+  leave: 18,
 } as const;
 
 /** `si_code` of a child's end, waitid(2). */

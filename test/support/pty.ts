@@ -31,6 +31,8 @@ export class Pty implements AsyncDisposable {
   readonly exit: Promise<PtyExit>;
   readonly child: ChildProcess;
   readonly #master: number;
+  /** Ours, so that the terminal has modes to look at and output to read when nobody else has it open. */
+  readonly #slave: number;
   readonly #stream: ReadStream;
   /** Of `output`: where the next `waitFor` begins to look. */
   #seen = 0;
@@ -44,14 +46,13 @@ export class Pty implements AsyncDisposable {
     ioctl(this.#master, TIOCSPTLCK, new Int32Array([0]));
     const number = new Uint32Array(1);
     ioctl(this.#master, TIOCGPTN, number);
-    const slave = openSync(`/dev/pts/${number[0]}`, constants.O_RDWR | constants.O_NOCTTY);
+    this.#slave = openSync(`/dev/pts/${number[0]}`, constants.O_RDWR | constants.O_NOCTTY);
     this.resize({ rows, cols });
     // setsid(1) makes the terminal the controlling one; it becomes the program itself.
     this.child = spawn("setsid", ["--ctty", command, ...args], {
-      stdio: [slave, slave, slave],
+      stdio: [this.#slave, this.#slave, this.#slave],
       env: { ...process.env, TERM: "xterm", ...env },
     });
-    closeSync(slave);
     this.exit = new Promise((resolve) =>
       this.child.on("exit", (code, signal) => resolve({ code, signal })),
     );
@@ -72,7 +73,7 @@ export class Pty implements AsyncDisposable {
 
   /** The terminal's modes, to be compared. */
   modes(): string {
-    return Buffer.from(tcgetattr(this.#master)).toString("hex");
+    return Buffer.from(tcgetattr(this.#slave)).toString("hex");
   }
 
   /** Waits until something that was not waited for before is shown; fails with what is there instead. */
@@ -92,6 +93,13 @@ export class Pty implements AsyncDisposable {
     }
   }
 
+  /** Closes the window: whoever sits in it gets SIGHUP. */
+  close(): void {
+    if (this.#stream.destroyed) return;
+    this.#stream.destroy();
+    closeSync(this.#slave);
+  }
+
   async waitForExit(timeoutMs = 20_000): Promise<PtyExit> {
     const late = sleep(timeoutMs, undefined, { ref: false }).then(() => {
       throw new Error(`still running after ${timeoutMs} ms: ${JSON.stringify(this.output)}`);
@@ -104,7 +112,7 @@ export class Pty implements AsyncDisposable {
       this.child.kill("SIGKILL");
       await this.exit;
     }
-    this.#stream.destroy();
+    this.close();
   }
 }
 

@@ -11,6 +11,7 @@ import { openEngineFor, warn } from "../engine-context.ts";
 import { parseUser, parseWorkdir } from "../options/identity.ts";
 import { parseCapabilities } from "../options/security.ts";
 import type { CommandCall } from "../table/types.ts";
+import { warnOfPipedInput } from "../terminal/piped-input.ts";
 import { runSession } from "../terminal/session.ts";
 import { terminalSize } from "../terminal/window-size.ts";
 
@@ -30,6 +31,7 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
     capAdd: parseCapabilities("--cap-add", options.list("cap-add")),
     ...(tty ? terminalSize() : {}),
   };
+  if (!request.detach) warnOfPipedInput(globals, { tty, interactive });
   const engine = openEngineFor(globals);
   // Without a terminal in between, the process gets our descriptors themselves: no byte is copied.
   const stdio = handsOverStdio(interactive) ? "inherit" : "pipe";
@@ -39,7 +41,7 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
     streams: session,
     ...{ tty, interactive, detachKeys },
     exit: session.exit,
-    detach: () => {},
+    detach: session.detach,
     onBrokenOutput: () => closeOutputs(session),
   });
   return end === "detached" ? 0 : exitStatusCode(end);

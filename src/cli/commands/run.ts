@@ -5,6 +5,7 @@ import { note, openEngineFor, warn } from "../engine-context.ts";
 import { attachRequest, attachToContainer, statusOfEndedStart } from "../foreground.ts";
 import { printLine } from "../output.ts";
 import type { CommandCall } from "../table/types.ts";
+import { warnOfPipedInput } from "../terminal/piped-input.ts";
 import { SignalProxy } from "../terminal/signal-proxy.ts";
 
 export async function run({ options, operands, globals }: CommandCall): Promise<number> {
@@ -15,6 +16,7 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
   for (const text of notes) note(globals, text);
   const engine = openEngineFor(globals);
   const { tty = false, interactive = false } = request;
+  if (!options.flag("detach")) warnOfPipedInput(globals, { tty, interactive });
   using signals = new SignalProxy();
   const start: RunOptions = {
     signal: signals.startSignal,

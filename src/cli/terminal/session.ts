@@ -27,7 +27,7 @@ export interface SessionOptions<End> {
   /** Settles when the other side has ended and given all its output. */
   readonly exit: Promise<End>;
   /** Leaves it running, after the detach keys. */
-  readonly detach: () => void;
+  readonly detach: () => void | Promise<void>;
   /** Whoever reads our stdout has gone. */
   readonly onBrokenOutput: () => void;
 }
@@ -62,10 +62,10 @@ export async function runSession<End>(options: SessionOptions<End>): Promise<End
 async function leaveAtDetach(
   stdin: Writable,
   scanner: DetachScanner | undefined,
-  detach: () => void,
+  detach: () => void | Promise<void>,
 ): Promise<"detached"> {
   const how = await relayInput(process.stdin, stdin, scanner);
   if (how === "ended") return new Promise(() => {});
-  detach();
+  await detach();
   return "detached";
 }

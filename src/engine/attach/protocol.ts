@@ -52,6 +52,11 @@ export function encodeResize({ rows, cols }: WindowSize): Buffer {
   return Buffer.concat([frameHeader(RELAY_TYPES.resize, body.length), body]);
 }
 
+/** Closes this client; a supervisor that would die with its caller then lives on. */
+export function encodeLeave(): Buffer {
+  return frameHeader(RELAY_TYPES.leave, 0);
+}
+
 function frameHeader(type: number, length: number): Buffer {
   const header = Buffer.alloc(RELAY_FRAME_SIZE);
   header.writeUInt8(type, 0);

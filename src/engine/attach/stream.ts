@@ -8,6 +8,7 @@ import { Readable, Writable } from "node:stream";
 import { hasErrno, TsrunError } from "../../base/errors.ts";
 import type { ExitStatus } from "../../runtime/index.ts";
 import {
+  encodeLeave,
   encodeResize,
   encodeStdin,
   encodeStdinEnd,
@@ -35,6 +36,8 @@ export interface AttachStream {
   readonly resize: (size: WindowSize) => void;
   /** Leaves; the container goes on. */
   readonly detach: () => void;
+  /** Leaves, when the other side has learnt that it goes on without whoever started it. */
+  readonly leave: () => Promise<void>;
   /** Never rejects. All output has been given to `stdout` and `stderr` then, if not yet read from them. */
   readonly exit: Promise<AttachEnd>;
 }
@@ -59,6 +62,7 @@ export class SocketAttachment implements AttachStream {
   readonly #decoder = new FrameDecoder();
   readonly #full = new Set<Readable>();
   #end: AttachEnd | undefined;
+  #leaving: boolean = false;
   #settle: (end: AttachEnd) => void = () => {};
 
   constructor(open: (onread: OnReadOpts) => Socket) {
@@ -84,6 +88,15 @@ export class SocketAttachment implements AttachStream {
   };
 
   readonly detach = (): void => this.#finish({ kind: "detached" });
+
+  readonly leave = async (): Promise<void> => {
+    if (this.#end !== undefined) return;
+    this.#leaving = true;
+    this.#socket.write(encodeLeave());
+    // What still comes is read, for the end of file behind it.
+    for (const output of [this.stdout, this.stderr]) output.destroy();
+    await this.exit;
+  };
 
   #output(): Readable {
     const output: Readable = new Readable({
@@ -158,10 +171,10 @@ export class SocketAttachment implements AttachStream {
   /** Only the first end counts. */
   #finish(end: AttachEnd): void {
     if (this.#end !== undefined) return;
-    this.#end = end;
+    this.#end = end.kind === "lost" && this.#leaving ? { kind: "detached" } : end;
     this.#socket.destroy();
     for (const output of [this.stdout, this.stderr]) if (!output.destroyed) output.push(null);
-    this.#settle(end);
+    this.#settle(this.#end);
   }
 }
 
