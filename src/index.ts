@@ -16,11 +16,15 @@ export {
   type EngineInfo,
   type ExecSession,
   type LimitsRequest,
+  type ListOptions,
   type LogOptions,
   type MountRequest,
+  type NamespaceChoice,
   type NamespacesRequest,
   type ProcessRow,
   type SecurityRequest,
+  type WaitOptions,
+  type WatchEventsOptions,
 } from "./engine/index.ts";
 export {
   Container,
@@ -42,3 +46,10 @@ export {
   type StoreOptions,
 } from "./engine/library/index.ts";
 export type { ExitStatus } from "./runtime/index.ts";
+export type {
+  OciDevice,
+  OciDeviceRule,
+  OciIdMapping,
+  OciRlimit,
+  OciThrottle,
+} from "./spec/index.ts";

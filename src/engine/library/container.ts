@@ -25,6 +25,7 @@ import { updateContainer } from "../update.ts";
 import { type WaitOptions, waitContainer } from "../wait.ts";
 import { engineFor, type StoreOptions } from "./options.ts";
 import { giveInput, type InputChoice, type OutputChoice, takeOutput } from "./output.ts";
+import { aborted } from "./run.ts";
 
 /** How a container ended. */
 export interface ExitResult {
@@ -40,6 +41,8 @@ export interface LogLine {
   readonly stream: "stdout" | "stderr";
   /** UTF-8, without the newline. */
   readonly text: string;
+  /** The same as bytes. */
+  readonly bytes: Buffer;
   /** The line goes on in the stream's next record. */
   readonly partial: boolean;
 }
@@ -48,7 +51,7 @@ export interface ExecCommandOptions extends Omit<ExecRequest, "args" | "detach" 
   readonly input?: InputChoice;
   readonly stdout?: OutputChoice;
   readonly stderr?: OutputChoice;
-  /** Kills the command; the container goes on. */
+  /** Kills the command, and rejects with ABORTED; the container goes on. */
   readonly signal?: AbortSignal;
 }
 
@@ -90,6 +93,7 @@ export class Container implements AsyncDisposable {
   /** Runs a command in it to its end. A command that fails is a result, not an error. */
   async exec(args: readonly string[], options: ExecCommandOptions = {}): Promise<ExecResult> {
     const { input, stdout = "capture", stderr = "capture", signal, ...request } = options;
+    if (signal?.aborted) throw aborted("command", signal);
     const session = await execInContainer(
       this.#engine,
       this.id,
@@ -99,11 +103,16 @@ export class Container implements AsyncDisposable {
     if (input !== undefined && session.stdin) {
       void giveInput(session.stdin, input, session.exit);
     }
-    const [exit, out, err] = await Promise.all([
+    using _aborting = leaveOnAbort(session, signal);
+    const ended = Promise.all([
       session.exit,
       session.stdout ? takeOutput(session.stdout, stdout, process.stdout) : Buffer.alloc(0),
       session.stderr ? takeOutput(session.stderr, stderr, process.stderr) : Buffer.alloc(0),
     ]);
+    const [exit, out, err] = await ended.catch((error: unknown) => {
+      throw signal?.aborted ? aborted("command", signal) : error;
+    });
+    if (signal?.aborted) throw aborted("command", signal);
     return {
       status: exitStatusCode(exit),
       exit,
@@ -131,6 +140,7 @@ export class Container implements AsyncDisposable {
         timestamp,
         stream,
         text: text.toString(),
+        bytes: text,
         partial,
       };
     }
@@ -177,7 +187,10 @@ export class Container implements AsyncDisposable {
     await resumeContainer(this.#engine, this.id);
   }
 
-  async restart(options: { readonly timeoutSeconds?: number } = {}): Promise<void> {
+  /** Stops it if it runs, and starts it in the background. */
+  async restart(
+    options: { readonly timeoutSeconds?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
     await restartContainer(this.#engine, this.id, options);
   }
 
@@ -199,6 +212,21 @@ export class Container implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await removeContainer(this.#engine, this.id, { force: true, ignoreMissing: true });
   }
+}
+
+/** Processes that the killed command started may hold its outputs open for as long as they like. */
+function leaveOnAbort(
+  { exit, stdout, stderr }: ExecSession,
+  signal: AbortSignal | undefined,
+): Disposable {
+  const close = () => {
+    stdout?.destroy();
+    stderr?.destroy();
+  };
+  const leave = () => void exit.then(close, close);
+  if (signal?.aborted) leave();
+  else signal?.addEventListener("abort", leave, { once: true });
+  return { [Symbol.dispose]: () => signal?.removeEventListener("abort", leave) };
 }
 
 export type CreateOptions = ContainerRequest & StoreOptions;

@@ -60,7 +60,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     takeOutput(attachment.stdout, stdout, process.stdout),
     takeOutput(attachment.stderr, stderr, process.stderr),
   ]);
-  if (signal?.aborted) throw aborted(signal);
+  if (signal?.aborted) throw aborted("container", signal);
   if (end.kind === "lost") throw end.error;
   const exit = exitOfAttachment(end) ?? { kind: "exited", code: 0 };
   return {
@@ -73,11 +73,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   };
 }
 
-export function killOnAbort(
-  engine: Engine,
-  id: ContainerId,
-  signal: AbortSignal | undefined,
-): Disposable {
+function killOnAbort(engine: Engine, id: ContainerId, signal: AbortSignal | undefined): Disposable {
   const kill = () => {
     killContainer(engine, id, { signal: "SIGKILL", all: true }).catch((error: unknown) => {
       const ended = isGone(error) || (error instanceof TsrunError && error.code === "WRONG_STATE");
@@ -89,8 +85,8 @@ export function killOnAbort(
   return { [Symbol.dispose]: () => signal?.removeEventListener("abort", kill) };
 }
 
-export function aborted(signal: AbortSignal): TsrunError {
-  return new TsrunError("ABORTED", "the container was killed: its AbortSignal fired", {
+export function aborted(what: "container" | "command", signal: AbortSignal): TsrunError {
+  return new TsrunError("ABORTED", `the ${what} was killed: its AbortSignal fired`, {
     cause: signal.reason,
   });
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Writable } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Container, create, events, list, open } from "../../../src/index.ts";
@@ -19,11 +20,17 @@ describe("a container", { skip: busyboxRootUnavailable() ?? false }, () => {
   const make = (script: string, options: object = {}): Promise<Container> =>
     create({ ...test.store, image: IMAGE, command: ["sh", "-c", script], ...options });
   const status = async (container: Container) => (await container.inspect()).status;
+  /** Running, and far enough to have said something: its traps are set. */
+  const startListening = async (container: Container) => {
+    const since = new Date();
+    await container.start();
+    for await (const _line of container.logs({ follow: true, since })) break;
+  };
 
   it("goes from created to running to exited and to running again", async () => {
     await using container = await make(TICKER);
     assert.equal(await status(container), "created");
-    await container.start();
+    await startListening(container);
     assert.equal(await status(container), "running");
     await container.stop({ timeoutSeconds: 10 });
     assert.equal(await status(container), "exited");
@@ -95,8 +102,44 @@ describe("a container", { skip: busyboxRootUnavailable() ?? false }, () => {
     const abort = new AbortController();
     const running = container.exec(["sleep", "100"], { signal: abort.signal });
     setTimeout(() => abort.abort(), 100);
-    assert.equal((await running).status, 137);
+    await assert.rejects(running, { code: "ABORTED" });
+    const { stdout } = await container.exec(["ps"]);
+    assert.doesNotMatch(stdout, /sleep 100/);
     assert.equal(await status(container), "running");
+  });
+
+  it("does not wait for what an aborted command left behind with its outputs", async () => {
+    await using container = await make(TICKER);
+    await container.start();
+    const abort = new AbortController();
+    const running = container.exec(["sh", "-c", "sleep 1000 & echo begun; wait"], {
+      stdout: new Writable({
+        write(_chunk, _encoding, done) {
+          abort.abort();
+          done();
+        },
+      }),
+      signal: abort.signal,
+    });
+    await assert.rejects(running, { code: "ABORTED" });
+    assert.match((await container.exec(["ps"])).stdout, /sleep 1000/);
+  });
+
+  it("does not begin a command whose signal has fired", async () => {
+    await using container = await make(TICKER);
+    await container.start();
+    const exec = container.exec(["touch", "/made"], { signal: AbortSignal.abort() });
+    await assert.rejects(exec, { code: "ABORTED" });
+    assert.equal((await container.exec(["ls", "/made"])).status, 1);
+  });
+
+  it("logs bytes that are no text as they are", async () => {
+    await using container = await make("printf '\\377\\000\\001x\\n'");
+    await container.start();
+    await container.wait();
+    const lines: Buffer[] = [];
+    for await (const { bytes } of container.logs()) lines.push(bytes);
+    assert.deepEqual(lines, [Buffer.from([0xff, 0, 1, 0x78])]);
   });
 
   it("executes as another user, in another directory", async () => {
@@ -134,15 +177,15 @@ describe("a container", { skip: busyboxRootUnavailable() ?? false }, () => {
 
   it("can be stopped while it is paused", async () => {
     await using container = await make(TICKER);
-    await container.start();
+    await startListening(container);
     await container.pause();
     await container.stop({ timeoutSeconds: 10 });
     assert.equal((await container.wait()).status, 7);
   });
 
   it("is killed after the timeout if it does not listen", async () => {
-    await using container = await make("trap '' TERM; while :; do sleep 1; done");
-    await container.start();
+    await using container = await make("trap '' TERM; echo deaf; while :; do sleep 1; done");
+    await startListening(container);
     const started = performance.now();
     await container.stop({ timeoutSeconds: 1 });
     assert.ok(performance.now() - started >= 1000);
@@ -150,9 +193,10 @@ describe("a container", { skip: busyboxRootUnavailable() ?? false }, () => {
   });
 
   it("passes a signal to its first process", async () => {
-    await using container = await make("trap 'exit 9' USR1; while :; do sleep 0.02; done");
-    await container.start();
-    await sleep(100);
+    await using container = await make(
+      "trap 'exit 9' USR1; echo set; while :; do sleep 0.02; done",
+    );
+    await startListening(container);
     await container.kill("USR1");
     assert.equal((await container.wait()).status, 9);
   });
@@ -224,7 +268,7 @@ describe("a container", { skip: busyboxRootUnavailable() ?? false }, () => {
   it("tells what happened to it, in order", async () => {
     const since = new Date();
     await using container = await make(TICKER, { name: "told" });
-    await container.start();
+    await startListening(container);
     await container.pause();
     await container.resume();
     await container.stop({ timeoutSeconds: 10 });
