@@ -91,3 +91,11 @@ export const TIME: OptionSpec = {
 
 export const ALL: OptionSpec = { name: "all", short: "a", kind: "flag", summary: "All containers" };
 
+/** --ignore of a command that needs something to `verb`. */
+export function ignoreMissing(verb: string): OptionSpec {
+  return {
+    name: "ignore",
+    kind: "flag",
+    summary: `Do not mind names that there is nothing to ${verb} of`,
+  };
+}

@@ -1,0 +1,72 @@
+/** Commands about tsrun itself and the host. */
+import { FORMAT } from "./shared-options.ts";
+import type { CommandSpec } from "./types.ts";
+
+export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "info",
+    group: "System",
+    summary: "Show what this host and tsrun's store offer",
+    arguments: [],
+    options: [FORMAT],
+    description: [
+      "The kernel, its cgroup controllers, overlay, seccomp and AppArmor, and where things are kept.",
+    ],
+    examples: [{ command: "tsrun info --format json", meaning: "For a script" }],
+    load: () => import("../commands/info.ts"),
+  },
+  {
+    name: "system check",
+    group: "System",
+    summary: "Find what crashes have left behind",
+    arguments: [],
+    options: [
+      { name: "repair", short: "r", kind: "flag", summary: "Remove what was found" },
+      FORMAT,
+    ],
+    description: [
+      "Looks for what a killed command or a lost supervisor left: records of containers that are gone, stale names, cgroups, mounts, half-made directories. Ends with 1 if something was found and not repaired.",
+    ],
+    examples: [
+      { command: "tsrun system check", meaning: "Look" },
+      { command: "tsrun system check --repair", meaning: "Clean up" },
+    ],
+    load: () => import("../commands/system-check.ts"),
+  },
+  {
+    name: "version",
+    group: "System",
+    summary: "Show the version",
+    arguments: [],
+    options: [{ ...FORMAT }],
+    description: ["The version of tsrun."],
+    examples: [{ command: "tsrun version", meaning: "One line" }],
+    load: () => import("../commands/version.ts"),
+  },
+  {
+    name: "completion",
+    group: "System",
+    summary: "Print the completions for a shell",
+    arguments: [{ name: "SHELL", required: false, variadic: false }],
+    options: [{ name: "man", kind: "flag", summary: "Print the man page tsrun(1) instead" }],
+    description: ["SHELL is bash, zsh or fish."],
+    examples: [
+      { command: "source <(tsrun completion bash)", meaning: "For this shell" },
+      {
+        command: "tsrun completion fish > ~/.config/fish/completions/tsrun.fish",
+        meaning: "For all to come",
+      },
+    ],
+    load: () => import("../commands/completion.ts"),
+  },
+  {
+    name: "help",
+    group: "System",
+    summary: "Show help, or the help of a command",
+    arguments: [{ name: "COMMAND", required: false, variadic: true, completion: "commands" }],
+    options: [],
+    description: ["The same as COMMAND --help."],
+    examples: [{ command: "tsrun help run", meaning: "All options of run" }],
+    load: () => import("../commands/help.ts"),
+  },
+];
