@@ -1,6 +1,6 @@
 /** Commands that tell what containers do. */
-import { CONTAINER, IMAGE, RUNNING, RUNNING_ONES } from "./arguments.ts";
-import { ALL, FORMAT, ignoreMissing, NO_TRUNC, QUIET_IDS, TIME } from "./shared-options.ts";
+import { CONTAINER, RUNNING, RUNNING_ONES } from "./arguments.ts";
+import { ALL, FORMAT, ignoreMissing, NO_TRUNC, QUIET_IDS } from "./shared-options.ts";
 import type { CommandSpec } from "./types.ts";
 
 export const LOOK_COMMANDS: readonly CommandSpec[] = [

@@ -1,7 +1,7 @@
 /** Commands that make containers and run things in them. */
 import { CONTAINER, NEW_CONTAINER, RUNNING } from "./arguments.ts";
 import { CONTAINER_OPTIONS } from "./container-options.ts";
-import { DETACH_KEYS, FORMAT, SIG_PROXY } from "./shared-options.ts";
+import { DETACH_KEYS, SIG_PROXY } from "./shared-options.ts";
 import type { CommandSpec } from "./types.ts";
 
 export const RUN_COMMANDS: readonly CommandSpec[] = [
