@@ -15,8 +15,12 @@
 
 static _Noreturn void give_up(struct child *child, int error)
 {
+	uint32_t op = child->progress->op;
+
 	child->progress->error = error;
 	child->progress->state = PROGRESS_FAILED;
+	if (child->result >= 0)
+		report(child->result, REPORT_FAILED, op, -error, child->context->plan->ops[op].kind);
 	for (;;)
 		_exit(1);
 }
@@ -37,7 +41,7 @@ static void wait_for_stage(const struct child *child)
 /* What remains before the exec, done while any system call is still allowed. */
 static int prepare_exec(const struct child *child)
 {
-	long closed = sys_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+	long closed = sys_close_range(3 + child->context->kept_fds, ~0u, CLOSE_RANGE_CLOEXEC);
 
 	if (closed < 0)
 		return (int)closed;
@@ -45,7 +49,8 @@ static int prepare_exec(const struct child *child)
 		umask(child->umask);
 	if (child->context->plan->header->flags & PLAN_TIMINGS)
 		report(child->context->report_fd, REPORT_PHASE, MARK_CHILD, 0, 0);
-	signals_restore();
+	if (child->result < 0)
+		signals_restore();
 	return 0;
 }
 
@@ -54,6 +59,27 @@ static void inject_fault(const struct child *child)
 {
 	report(child->context->report_fd, REPORT_FAULT, child->progress->op, 0, 0);
 	wait_for_stage(child);
+}
+
+/* From here on nobody looks after us but who has our descriptors' other ends. */
+static int await_start(struct child *child, const struct plan_op *op)
+{
+	int start = slot_get(&child->context->slots, op->num[0]);
+	int result = slot_get(&child->context->slots, op->num[1]);
+	ssize_t size;
+	char go;
+
+	if (start < 0 || result < 0)
+		return -EBADF;
+	child->result = result;
+	signals_end_process();
+	report(child->context->report_fd, REPORT_WAITING, child->progress->op, 0, 0);
+	do
+		size = read(start, &go, 1);
+	while (size < 0 && errno == EINTR);
+	if (size <= 0)
+		return size < 0 ? -errno : -ECANCELED;
+	return 0;
 }
 
 static int run_op(struct child *child, const struct plan_op *op)
@@ -65,6 +91,10 @@ static int run_op(struct child *child, const struct plan_op *op)
 		report(child->context->report_fd, REPORT_CREATED, child->progress->op, 0, 0);
 		wait_for_stage(child);
 		return 0;
+	case OP_AWAIT_START:
+		return await_start(child, op);
+	case OP_FIND_EXEC:
+		return exec_find(&child->exec);
 	case OP_INIT:
 		done = init_split();
 		if (done == 0)

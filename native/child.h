@@ -32,6 +32,7 @@ struct child {
 	struct exec_vectors exec;
 	int stdio[3];                   /* to become 0, 1 and 2 */
 	mode_t umask;                   /* what the stage was started with */
+	int result;                     /* where a failure after OP_AWAIT_START is told; -1 before */
 	bool waits;                     /* for the stage's go-ahead after the parent phase */
 };
 

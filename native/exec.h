@@ -17,6 +17,12 @@ int exec_prepare(const struct plan *plan, uint32_t lists, struct exec_vectors *v
 /* For who does not execute them. */
 void exec_release(struct exec_vectors *vectors);
 
+/*
+ * Whether one of the candidates may be executed, as far as access(2) tells: 0, or the -errno that
+ * exec_run would give.
+ */
+int exec_find(const struct exec_vectors *vectors);
+
 /* Tries the candidates in turn as execvp(3) does. Returns only on failure: the most telling -errno. */
 int exec_run(const struct exec_vectors *vectors);
 

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "child.h"
+#include "listener.h"
 #include "pty.h"
 #include "report.h"
 #include "signals.h"
@@ -29,6 +30,8 @@ struct launch {
 	int mounts;                     /* the child's mount namespace, PLAN_HOLD_MOUNTS */
 	bool relaying;
 	bool held;                      /* at OP_HOLD */
+	bool left;                      /* at OP_AWAIT_START: the child needs us no more */
+	uint32_t blamed;                /* the child's op that we failed to finish, or REPORT_NO_OP */
 };
 
 /* What ended a launch. */
@@ -232,6 +235,7 @@ static int clone_child(struct launch *launch, mode_t umask)
 			.progress = launch->progress,
 			.exec = launch->exec,
 			.umask = umask,
+			.result = -1,
 			.waits = child_waits(plan),
 		};
 
@@ -348,12 +352,31 @@ static void let_child_go(const struct launch *launch)
 	(void)!send(launch->sync, "G", 1, MSG_NOSIGNAL);
 }
 
+static int deliver_listener(struct launch *launch, uint32_t index, int listener)
+{
+	const struct plan *plan = launch->plan;
+	const struct plan_op *op = &plan->ops[index];
+
+	int error = listener_deliver(plan->blob + op->str[0], plan->blob + op->str[3], op->data_size,
+				     launch->context->child, listener);
+
+	if (error < 0)
+		launch->blamed = index;
+	return error;
+}
+
 /* One message of the child's; -errno for what breaks the rules between the two. */
 static int take_message(struct launch *launch, const struct report *message, int fd)
 {
 	if (message->kind == REPORT_PTY_MASTER && fd >= 0 && launch->stdio.pty_master < 0) {
 		launch->stdio.pty_master = fd;
 		return 0;
+	}
+	if (message->kind == REPORT_LISTENER && fd >= 0 && message->op_index < launch->plan->header->op_count) {
+		int done = deliver_listener(launch, message->op_index, fd);
+
+		close_fd(&fd);
+		return done;
 	}
 	close_fd(&fd);
 	switch (message->kind) {
@@ -371,6 +394,10 @@ static int take_message(struct launch *launch, const struct report *message, int
 	case REPORT_CREATED:
 		launch->held = true;
 		report(FD_CONTROL, REPORT_CREATED, REPORT_NO_OP, 0, launch->context->child);
+		return 0;
+	case REPORT_WAITING:
+		launch->left = true;
+		report(FD_CONTROL, REPORT_WAITING, REPORT_NO_OP, 0, launch->context->child);
 		return 0;
 	default:
 		return -EPROTO;
@@ -428,9 +455,11 @@ static struct failure follow_child(struct launch *launch)
 
 	do
 		turn = take_turn(launch);
-	while (turn == 0);
+	while (turn == 0 && !launch->left);
 	if (turn < 0)
-		return failed(REPORT_NO_OP, turn);
+		return failed(launch->blamed, turn);
+	if (launch->left)
+		return success;
 	switch (launch->progress->state) {
 	case PROGRESS_EXEC:
 		return success;
@@ -589,18 +618,22 @@ int launch(struct context *context, mode_t umask)
 		.plan = context->plan,
 		.stdio = { -1, -1, -1, -1 },
 		.child_stdio = { -1, -1, -1 },
-		.sync = -1, .pidfd = -1, .mounts = -1,
+		.sync = -1, .pidfd = -1, .mounts = -1, .blamed = REPORT_NO_OP,
 		.self = getpid(),
 	};
 	struct failure failure = start(&launch, umask);
 
 	if (failure.error)
 		return undo(&launch, failure);
+	if (launch.left)
+		return 0;
 	close_fd(&launch.sync);
 	exec_release(&launch.exec);
 	munmap((void *)(uintptr_t)launch.progress, sizeof(*launch.progress));
 	mark(&launch, MARK_EXEC);
 	report(FD_CONTROL, REPORT_RUNNING, REPORT_NO_OP, 0, context->child);
+	if (launch.plan->header->flags & PLAN_LEAVE)
+		return 0;
 	signals_forward_to(launch.pidfd, context->child);
 	finish(&launch);
 	run_exit_command(&launch);

@@ -7,6 +7,7 @@
 #include "ops.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <net/if.h>
 #include <poll.h>
 #include <string.h>
@@ -14,14 +15,18 @@
 #include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <termios.h>
 
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/magic.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 
+#include "listener.h"
+#include "netlink.h"
 #include "paths.h"
 #include "pty.h"
 #include "syscalls.h"
@@ -79,9 +84,20 @@ static int write_once(int fd, const void *bytes, size_t size)
 	return (size_t)written == size ? 0 : -EIO;
 }
 
+static int check_fs(int fd, uint64_t magic, bool is)
+{
+	struct statfs found;
+
+	if (fstatfs(fd, &found) < 0)
+		return -errno;
+	return ((uint64_t)found.f_type == magic) == is ? 0 : -EXDEV;
+}
+
 static int write_file(const struct context *context, const struct plan_op *op)
 {
-	const uint64_t below = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
+	/* Not over a mount point either: what is mounted there is not what the plan means (CVE-2025-52881). */
+	const uint64_t below = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
+			       RESOLVE_NO_XDEV;
 	const uint64_t flags = op->num[1] | O_WRONLY | O_CLOEXEC;
 	const uint64_t mode = flags & O_CREAT ? CREATED_FILE_MODE : 0;
 	int dir = slot_get(&context->slots, op->num[0]);
@@ -92,6 +108,13 @@ static int write_file(const struct context *context, const struct plan_op *op)
 					    dir == AT_FDCWD ? 0 : below);
 	if (fd < 0)
 		return fd;
+	/* A label that went into a file of somebody's would be none (CVE-2019-16884). */
+	if (dir == AT_FDCWD && !strncmp(string(context, op, 0), "/proc/", 6)) {
+		int genuine = check_fs(fd, PROC_SUPER_MAGIC, true);
+
+		if (genuine < 0)
+			return genuine;
+	}
 	return write_once(fd, data(context, op), op->data_size);
 }
 
@@ -108,7 +131,12 @@ int open_child_proc(const struct context *context, const char *name, int flags)
 	if (path.cut)
 		return -ENAMETOOLONG;
 	fd = open(bytes, flags | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	int genuine = flags & O_WRONLY ? check_fs(fd, PROC_SUPER_MAGIC, true) : 0;
+	if (genuine < 0)
+		close(fd);
+	return genuine < 0 ? genuine : fd;
 }
 
 static int write_proc(const struct context *context, const struct plan_op *op)
@@ -453,6 +481,66 @@ static int set_seccomp(struct context *context, const struct plan_op *op)
 	return slot_put(&context->slots, op->num[1], listener);
 }
 
+static int netlink_op(const struct context *context, const struct plan_op *op)
+{
+	struct netlink_field netns = { (int64_t)op->num[1], (uint32_t)context->child };
+
+	if ((int64_t)op->num[2] != -1) {
+		int fd = slot_get(&context->slots, op->num[2]);
+
+		if (fd < 0)
+			return fd;
+		netns.value = (uint32_t)fd;
+	}
+	return netlink_request(data(context, op), op->data_size, string(context, op, 0),
+			       (int64_t)op->num[0], netns);
+}
+
+static int set_mempolicy_op(const struct context *context, const struct plan_op *op)
+{
+	/* The kernel reads one bit less than it is told, get_nodes() of mm/mempolicy.c. */
+	unsigned long bits = op->data_size ? op->data_size * 8ul + 1 : 0;
+
+	return (int)result(syscall(SYS_set_mempolicy, (int)op->num[0],
+				   op->data_size ? data(context, op) : NULL, bits));
+}
+
+static int send_listener(const struct context *context, const struct plan_op *op)
+{
+	int listener = slot_get(&context->slots, op->num[0]);
+
+	return listener < 0 ? listener :
+	       listener_hand_over(context->report_fd, (unsigned int)(op - context->plan->ops), listener);
+}
+
+static int check_fs_op(const struct context *context, const struct plan_op *op)
+{
+	int fd = slot_get(&context->slots, op->num[0]);
+
+	return fd < 0 ? fd : check_fs(fd, op->num[1], op->num[2]);
+}
+
+/* The kernel's own call: the function of the C library hides a path that is "(unreachable)". */
+static int check_cwd(void)
+{
+	char path[PATH_MAX];
+
+	if (syscall(SYS_getcwd, path, sizeof(path)) < 0)
+		return errno == ENOENT ? -EXDEV : -errno;
+	return path[0] == '/' ? 0 : -EXDEV;
+}
+
+static int close_slots(struct context *context, const struct plan_op *op)
+{
+	for (unsigned int slot = 0; slot < SLOT_COUNT; slot++) {
+		if (slot == op->num[0] || slot == op->num[1] || context->slots.fd[slot] < 0)
+			continue;
+		close(context->slots.fd[slot]);
+		context->slots.fd[slot] = -1;
+	}
+	return 0;
+}
+
 static int open_pty(struct context *context, const struct plan_op *op)
 {
 	int devpts = slot_get(&context->slots, op->num[0]);
@@ -463,7 +551,49 @@ static int open_pty(struct context *context, const struct plan_op *op)
 
 	if (devpts < 0)
 		return devpts;
-	return slot_put(&context->slots, op->num[2], pty_open(devpts, &size, context->report_fd));
+	if ((int64_t)op->num[3] == -1)
+		return slot_put(&context->slots, op->num[2],
+				pty_open(devpts, &size, context->report_fd, NULL));
+	int console = slot_get(&context->slots, op->num[3]);
+
+	if (console < 0)
+		return console;
+	return slot_put(&context->slots, op->num[2],
+			pty_open(devpts, &size, console, string(context, op, 0)));
+}
+
+static int lift(int *fd, int above)
+{
+	int lifted;
+
+	if (*fd < 3 || *fd >= above)
+		return 0;
+	lifted = fcntl(*fd, F_DUPFD_CLOEXEC, above);
+	if (lifted < 0)
+		return -errno;
+	close(*fd);
+	*fd = lifted;
+	return 0;
+}
+
+/* What we still need ourselves makes room first. */
+static int keep_fds(struct context *context, const struct plan_op *op)
+{
+	const unsigned int count = (unsigned int)op->num[1];
+	const int above = 3 + (int)count;
+	int done = lift(&context->report_fd, above);
+
+	for (unsigned int slot = 0; slot < SLOT_COUNT && done == 0; slot++)
+		done = lift(&context->slots.fd[slot], above);
+	for (unsigned int i = 0; i < count && done == 0; i++) {
+		int fd = slot_get(&context->slots, op->num[0] + i);
+
+		/* The copy does not have close-on-exec. */
+		done = fd < 0 ? fd : dup2(fd, 3 + (int)i) < 0 ? -errno : 0;
+	}
+	if (done == 0)
+		context->kept_fds = count;
+	return done;
 }
 
 static int stdio_pty(const struct context *context, const struct plan_op *op)
@@ -526,6 +656,12 @@ static int apply_file_op(struct context *context, const struct plan_op *op)
 		return chdir(string(context, op, 0)) < 0 ? -errno : 0;
 	case OP_PIVOT_ROOT:
 		return (int)sys_pivot_root(string(context, op, 0), string(context, op, 1));
+	case OP_CHECK_FS:
+		return check_fs_op(context, op);
+	case OP_CHECK_CWD:
+		return check_cwd();
+	case OP_CLOSE_SLOTS:
+		return close_slots(context, op);
 	case OP_CHROOT:
 		return chroot(string(context, op, 0)) < 0 ? -errno : 0;
 	default:
@@ -551,6 +687,12 @@ static int apply_process_op(struct context *context, const struct plan_op *op)
 	case OP_SETDOMAINNAME:
 		return (int)result(syscall(SYS_setdomainname, string(context, op, 0),
 					   strlen(string(context, op, 0))));
+	case OP_NETLINK:
+		return netlink_op(context, op);
+	case OP_SET_MEMPOLICY:
+		return set_mempolicy_op(context, op);
+	case OP_SEND_LISTENER:
+		return send_listener(context, op);
 	case OP_LINK_UP:
 		return link_up(string(context, op, 0));
 	case OP_PRLIMIT:
@@ -596,6 +738,8 @@ static int apply_process_op(struct context *context, const struct plan_op *op)
 		return open_pty(context, op);
 	case OP_STDIO_PTY:
 		return stdio_pty(context, op);
+	case OP_KEEP_FDS:
+		return keep_fds(context, op);
 	case OP_CLOSE_RANGE:
 		return (int)sys_close_range((unsigned int)op->num[0], ~0u, CLOSE_RANGE_CLOEXEC);
 	default:

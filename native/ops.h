@@ -14,6 +14,7 @@ struct context {
 	pid_t child;            /* for OP_WRITE_PROC, in the stage */
 	int report_fd;          /* FD_CONTROL, or the child's socket to its stage */
 	bool umask_set;         /* OP_UMASK has spoken */
+	unsigned int kept_fds;  /* from 3 on: OP_KEEP_FDS */
 	bool dies_with_peer;    /* SIGKILL when the process at the other end of report_fd dies */
 };
 
@@ -26,8 +27,8 @@ struct context {
 void guard_process(const struct context *context);
 
 /*
- * One kernel request; 0 or -errno. The kinds that are steps of the launch itself (OP_HOLD, OP_INIT,
- * OP_EXEC) are the child's (child.c).
+ * One kernel request; 0 or -errno. The kinds that are steps of the launch itself (OP_HOLD, OP_AWAIT_START,
+ * OP_INIT, OP_FIND_EXEC, OP_EXEC) are the child's (child.c).
  */
 int op_apply(struct context *context, const struct plan_op *op);
 

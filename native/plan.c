@@ -10,10 +10,13 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include <linux/if.h>
 #include <linux/mount.h>
+#include <linux/netlink.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 
+#include "netlink.h"
 #include "stage.h"
 
 #define MAX_PLAN_SIZE (64u << 20)
@@ -33,6 +36,7 @@ enum number {
 	DIR,                    /* a slot or SLOT_CWD */
 	OPTIONAL,               /* a slot or -1 for none */
 	STDIO,                  /* 0, 1 or 2 */
+	BOOL,                   /* 0 or 1 */
 };
 
 /* What one of its strings must be. */
@@ -50,6 +54,8 @@ enum data {
 	WORDS,                  /* uint32_t[] */
 	INSTRUCTIONS,           /* struct bpf_insn[] or sock_filter[]: 8 bytes each, at least one */
 	SCHED_ATTR,             /* starts with its own size */
+	MASK,                   /* whole longs, none too */
+	NETLINK,                /* struct nlmsghdr, which has the size of it all */
 	EXEC_LISTS,
 };
 
@@ -112,13 +118,13 @@ static const struct form forms[OP_KIND_END] = {
 	[OP_AMBIENT_SET] = { IN_CHILD, { ANY } },
 	[OP_UMASK] = { IN_CHILD, { MODE } },
 	[OP_PERSONALITY] = { IN_CHILD, { U32 } },
-	[OP_SCHED_SETAFFINITY] = { IN_CHILD, { 0 }, { 0 }, SOME_BYTES },
+	[OP_SCHED_SETAFFINITY] = { IN_LAUNCH, { 0 }, { 0 }, SOME_BYTES },
 	[OP_SCHED_SETATTR] = { IN_CHILD, { 0 }, { 0 }, SCHED_ATTR },
 	[OP_IOPRIO_SET] = { IN_CHILD, { U32 } },
 	[OP_SECCOMP] = { IN_CHILD, { U32, OPTIONAL }, { 0 }, INSTRUCTIONS },
 	[OP_KEYRING] = { IN_CHILD, { 0 }, { TEXT } },
 	[OP_SETSID] = { IN_CHILD },
-	[OP_OPEN_PTY] = { IN_CHILD, { SLOT, ANY, OUT } },
+	[OP_OPEN_PTY] = { IN_CHILD, { SLOT, ANY, OUT, OPTIONAL }, { TEXT } },
 	[OP_STDIO_PTY] = { IN_CHILD, { SLOT } },
 	[OP_HOLD] = { IN_CHILD },
 	[OP_CLOSE_RANGE] = { IN_LAUNCH, { U32 } },
@@ -126,6 +132,15 @@ static const struct form forms[OP_KIND_END] = {
 	[OP_EXEC] = { IN_CHILD, { 0 }, { 0 }, EXEC_LISTS },
 	[OP_FCHOWN] = { IN_CHILD, { STDIO, U32, U32 } },
 	[OP_PROXY] = { IN_HOST },
+	[OP_SET_MEMPOLICY] = { IN_CHILD, { U32 }, { 0 }, MASK },
+	[OP_NETLINK] = { IN_LAUNCH, { ANY, ANY, OPTIONAL }, { TEXT }, NETLINK },
+	[OP_SEND_LISTENER] = { IN_CHILD, { SLOT }, { SOME }, SOME_BYTES },
+	[OP_CHECK_FS] = { IN_LAUNCH, { SLOT, U32, BOOL } },
+	[OP_CHECK_CWD] = { IN_CHILD },
+	[OP_CLOSE_SLOTS] = { IN_CHILD, { OPTIONAL, OPTIONAL } },
+	[OP_AWAIT_START] = { IN_CHILD, { SLOT, SLOT } },
+	[OP_FIND_EXEC] = { IN_CHILD },
+	[OP_KEEP_FDS] = { IN_CHILD, { SLOT, U32 } },
 };
 
 static bool slot_in_range(uint64_t number)
@@ -157,6 +172,8 @@ static bool number_fits(enum number rule, uint64_t number)
 		return slot_or_none(number);
 	case STDIO:
 		return number <= 2;
+	case BOOL:
+		return number <= 1;
 	}
 	return false;
 }
@@ -244,10 +261,22 @@ static int check_data(const struct plan *plan, const struct plan_op *op, enum da
 	case SCHED_ATTR:
 		/* The kernel reads as many bytes as the struct's first field says. */
 		return size >= 4 && word_at(plan, offset) <= size ? 0 : -EINVAL;
+	case MASK:
+		return size % sizeof(long) == 0 ? 0 : -EINVAL;
+	case NETLINK:
+		return size >= sizeof(struct nlmsghdr) && size <= NETLINK_MAX_SIZE &&
+		       word_at(plan, offset) == size ? 0 : -EINVAL;
 	case EXEC_LISTS:
 		return check_exec_lists(plan, offset, size);
 	}
 	return -EINVAL;
+}
+
+/* A 32-bit field inside the data, past the netlink header, or -1 for none. */
+static bool is_field(uint64_t offset, uint32_t size)
+{
+	return (int64_t)offset == -1 ||
+	       (offset % 4 == 0 && offset >= sizeof(struct nlmsghdr) && offset < size);
 }
 
 /* What the table of forms cannot say. */
@@ -277,9 +306,27 @@ static int check_kind(const struct plan *plan, const struct plan_op *op)
 		return ((op->num[0] & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0) ==
 		       ((int64_t)op->num[1] != -1) ? 0 : -EINVAL;
 	case OP_OPEN_PTY:
-		return flags & PLAN_TTY ? 0 : -EINVAL;
+		/* The master goes to one of the two; and a descriptor travels with a byte at least. */
+		if ((int64_t)op->num[3] == -1)
+			return flags & PLAN_TTY ? 0 : -EINVAL;
+		return !(flags & PLAN_TTY) && plan->blob[op->str[0]] != '\0' ? 0 : -EINVAL;
+	case OP_NETLINK:
+		if (!is_field(op->num[0], op->data_size) || !is_field(op->num[1], op->data_size))
+			return -EINVAL;
+		/* An index is asked for by name, and a namespace is written somewhere. */
+		if (((int64_t)op->num[0] == -1) != (plan->blob[op->str[0]] == '\0') ||
+		    strlen(plan->blob + op->str[0]) >= IFNAMSIZ)
+			return -EINVAL;
+		return (int64_t)op->num[1] == -1 && (int64_t)op->num[2] != -1 ? -EINVAL : 0;
+	case OP_SEND_LISTENER:
+		/* The child goes on before the stage has sent it. */
+		return op->tolerate[0] || op->tolerate[1] ||
+		       strlen(plan->blob + op->str[0]) > MAX_SOCKET_NAME ? -EINVAL : 0;
+	case OP_KEEP_FDS:
+		return op->num[1] <= SLOT_COUNT - op->num[0] ? 0 : -EINVAL;
 	case OP_PROXY:
 	case OP_HOLD:
+	case OP_AWAIT_START:
 	case OP_INIT:
 	case OP_EXEC:
 		/* There is no way on from a failure of these. */
@@ -349,8 +396,11 @@ static int check_flow(const struct plan *plan, uint32_t *at)
 			return -EINVAL;
 	}
 	*at = REPORT_NO_OP;
-	if (seen[OP_EXEC] != 1 || seen[OP_HOLD] > 1 || seen[OP_INIT] > 1 || seen[OP_OPEN_PTY] > 1 ||
-	    seen[OP_PROXY] > 1)
+	if (seen[OP_EXEC] != 1 || seen[OP_AWAIT_START] > 1 || seen[OP_INIT] > 1 || seen[OP_OPEN_PTY] > 1 ||
+	    seen[OP_KEEP_FDS] > 1 || seen[OP_PROXY] > 1)
+		return -EINVAL;
+	/* Whoever waits for a start has nobody who stays with it. */
+	if (seen[OP_AWAIT_START] && !(plan->header->flags & PLAN_LEAVE))
 		return -EINVAL;
 	if ((plan->header->flags & PLAN_TTY) && seen[OP_OPEN_PTY] != 1)
 		return -EINVAL;
@@ -359,7 +409,7 @@ static int check_flow(const struct plan *plan, uint32_t *at)
 
 static int check_flags(const struct plan_header *header)
 {
-	const uint32_t known = (PLAN_TIMINGS << 1) - 1;
+	const uint32_t known = (PLAN_LEAVE << 1) - 1;
 	const uint32_t of_relay = PLAN_TTY | PLAN_STDIN | PLAN_STDIN_ONCE | PLAN_RELAY_CLIENT;
 	/* Not CLONE_NEWCGROUP (its root would be our cgroup), not CLONE_NEWTIME (clone3 refuses it). */
 	const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
@@ -371,6 +421,10 @@ static int check_flags(const struct plan_header *header)
 	if (!(flags & PLAN_RELAY) && flags & of_relay)
 		return -EINVAL;
 	if ((flags & PLAN_STDIN_ONCE) && !(flags & PLAN_STDIN))
+		return -EINVAL;
+	/* What needs somebody who stays. */
+	if ((flags & PLAN_LEAVE) &&
+	    (flags & (PLAN_DAEMON | PLAN_CHILD_DIES_WITH_STAGE | PLAN_RELAY | PLAN_HOLD_MOUNTS)))
 		return -EINVAL;
 	/* A daemon's parent is not its caller. */
 	if ((flags & PLAN_DAEMON) && (flags & PLAN_DIE_WITH_PARENT))

@@ -42,6 +42,8 @@ enum {
 	PLAN_RELAY_CLIENT = 1 << 7,     /* FD_CLIENT is an attach client from the start */
 	PLAN_HOLD_MOUNTS = 1 << 8,      /* keep the child's mount namespace until the exit is reported */
 	PLAN_TIMINGS = 1 << 9,          /* send a REPORT_PHASE at each phase's end */
+	PLAN_LEAVE = 1 << 10,           /* end when the child waits at OP_AWAIT_START or has executed its program: nobody
+					 * of ours stays, and the child is the nearest subreaper's */
 };
 
 /* When an op runs, and in which process. Ops are sorted by phase. */
@@ -103,15 +105,28 @@ enum op_kind {
 	OP_SECCOMP = 45,        /* data: struct sock_filter[], n0 SECCOMP_FILTER_FLAG_*, n1 listener slot or -1 */
 	OP_KEYRING = 46,        /* s0 name or "" for anonymous: keyctl(KEYCTL_JOIN_SESSION_KEYRING) */
 	OP_SETSID = 47,         /* */
-	OP_OPEN_PTY = 48,       /* n0 devpts directory slot (of the container), n1 rows<<32|cols, n2 slave slot out; the master goes to the stage */
+	OP_OPEN_PTY = 48,       /* n0 devpts directory slot (of the container), n1 rows<<32|cols, n2 slave slot out; the master goes to the stage, or with the message s0 into the Unix socket of slot n3 (else -1) */
 	OP_STDIO_PTY = 49,      /* n0 slave slot: becomes the controlling terminal and descriptors 0, 1, 2 */
-	OP_HOLD = 50,           /* report CREATED and wait for CONTROL_GO */
+	OP_HOLD = 50,           /* report CREATED and wait for CONTROL_GO; any number of times */
 	OP_CLOSE_RANGE = 51,    /* n0 first descriptor: everything from it on gets close-on-exec */
 	OP_INIT = 52,           /* fork: the caller stays as a reaping, forwarding PID 1, the child goes on with the next op */
 	OP_EXEC = 53,           /* data: struct exec_lists; the candidates are tried in turn on ENOENT/ENOTDIR/EACCES */
 	OP_FCHOWN = 54,         /* n0 descriptor 0, 1 or 2, n1 uid, n2 gid */
 	OP_PROXY = 55,          /* fork: the host ops that follow and clone3 are the new process's, which ends then;
 	                         * what it joins, the stage does not. The child is the stage's (CLONE_PARENT) */
+	OP_AWAIT_START = 56,    /* report WAITING, then read one byte from n0, a slot with a FIFO (opened for both ways);
+	                         * what fails after that is written to n1 as a report: op_index, error, value: the op's kind */
+	OP_FIND_EXEC = 57,      /* whether OP_EXEC will find something that may be executed */
+	OP_KEEP_FDS = 58,       /* n0 first slot, n1 count: they become descriptors 3, 4, … and stay open on exec */
+	OP_SET_MEMPOLICY = 59,  /* n0 mode and MPOL_F_*, data: node mask, of no bytes for none */
+	OP_NETLINK = 60,        /* data: one rtnetlink request; what the kernel answers is the result.
+	                         * s0 interface whose index goes to offset n0 of the data (or n0 is -1),
+	                         * n1 offset of the network namespace (or -1): descriptor of slot n2, or the child's pid (n2 -1) */
+	OP_SEND_LISTENER = 61,  /* n0 slot of a seccomp listener, s0 path of a listening Unix socket, data: what is sent
+	                         * with it, the child's pid in place of each NUL. The stage connects and sends */
+	OP_CHECK_FS = 62,       /* n0 slot, n1 magic number of statfs(2), n2 1: must be that file system, 0: must not. EXDEV */
+	OP_CHECK_CWD = 63,      /* the working directory has a path below the root, else EXDEV (CVE-2024-21626) */
+	OP_CLOSE_SLOTS = 64,    /* every slot but n0 and n1 (or -1) is closed */
 	OP_KIND_END
 };
 
@@ -184,6 +199,7 @@ enum report_kind {
 	REPORT_EXITED = 5,      /* error: CLD_EXITED, CLD_KILLED or CLD_DUMPED, value: status or signal */
 	REPORT_PHASE = 6,       /* op_index: enum report_phase, time_ns */
 	REPORT_SUPERVISOR = 7,  /* value: the pid of the daemonised supervisor */
+	REPORT_WAITING = 8,     /* value: pid; the child is at OP_AWAIT_START and on its own */
 };
 #define REPORT_NO_OP 0xffffffffu /* op_index of a failure that belongs to no op: clone3, a malformed plan */
 

@@ -16,10 +16,10 @@
 #define TIOCGPTPEER 0x5441 /* _IO('T', 0x41), asm-generic/ioctls.h */
 #endif
 
-static int send_master(int socket, int master)
+static int send_master(int socket, int master, const char *message)
 {
-	struct report message = { .kind = REPORT_PTY_MASTER, .time_ns = monotonic_ns() };
-	struct iovec body = { &message, sizeof(message) };
+	struct report report = { .kind = REPORT_PTY_MASTER, .time_ns = monotonic_ns() };
+	struct iovec body = { &report, sizeof(report) };
 	union {
 		struct cmsghdr header;
 		char room[CMSG_SPACE(sizeof(int))];
@@ -29,12 +29,16 @@ static int send_master(int socket, int master)
 		.msg_control = &control, .msg_controllen = sizeof(control.room),
 	};
 
+	if (message) {
+		body.iov_base = (void *)(uintptr_t)message; /* sendmsg(2) writes to nothing */
+		body.iov_len = strlen(message);
+	}
 	control.header.cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(&control.header), &master, sizeof(master));
 	return sendmsg(socket, &header, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int pty_open(int devpts, const struct winsize *size, int stage_fd)
+int pty_open(int devpts, const struct winsize *size, int receiver, const char *message)
 {
 	/* O_NOFOLLOW: some images' /dev/pts/ptmx could be a link, ours is the device of this instance. */
 	autoclose int master = openat(devpts, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
@@ -47,7 +51,7 @@ int pty_open(int devpts, const struct winsize *size, int stage_fd)
 	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (slave < 0)
 		return -errno;
-	sent = send_master(stage_fd, master);
+	sent = send_master(receiver, master, message);
 	if (sent == 0)
 		return slave;
 	close(slave);

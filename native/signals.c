@@ -90,6 +90,39 @@ void signals_stop(void)
 	signals.pidfd = -1;
 }
 
+static void on_end(int signal)
+{
+	for (;;)
+		_exit(128 + signal);
+}
+
+static bool ends_by_default(int signal)
+{
+	switch (signal) {
+	case SIGCHLD:
+	case SIGCONT:
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+	case SIGURG:
+	case SIGWINCH:
+		return false;
+	default:
+		return true;
+	}
+}
+
+void signals_end_process(void)
+{
+	struct sigaction action = { .sa_handler = on_end };
+
+	sigfillset(&action.sa_mask);
+	for (int signal = 1; signal < 65; signal++)
+		if (ends_by_default(signal))
+			sigaction(signal, &action, NULL);
+	sigprocmask(SIG_SETMASK, &signals.waiting, NULL);
+}
+
 void signals_restore(void)
 {
 	for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)

@@ -25,6 +25,12 @@ void signals_forward_to(int pidfd, pid_t child);
 /* It has exited: they go nowhere. */
 void signals_stop(void);
 
+/*
+ * In a child that waits for its start, perhaps as PID 1, whom no signal harms by default: what would end
+ * another process ends this one, with status 128 + signal. Until its exec.
+ */
+void signals_end_process(void);
+
 /* Before an exec: nothing ignored, nothing blocked. */
 void signals_restore(void);
 

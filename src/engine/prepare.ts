@@ -102,6 +102,7 @@ export async function prepareRun(
           mountPoint: paths.rootfs,
           prepared,
           hold: true,
+          ...(request.cpuAffinity === undefined ? {} : { cpuAffinity: request.cpuAffinity }),
           init: request.init ?? false,
           daemon: true,
           relay,

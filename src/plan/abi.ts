@@ -28,6 +28,7 @@ export const PLAN_FLAGS = {
   relayClient: 1 << 7,
   holdMounts: 1 << 8,
   timings: 1 << 9,
+  leave: 1 << 10,
 } as const;
 
 export const PHASES = { host: 0, parent: 1, child: 2, teardown: 3 } as const;
@@ -95,6 +96,7 @@ export const REPORT_KINDS = {
   exited: 5,
   phase: 6,
   supervisor: 7,
+  waiting: 8,
 } as const;
 export type ReportKind = keyof typeof REPORT_KINDS;
 

@@ -64,6 +64,18 @@ const PHRASES: Phrases = {
   exec: (op) => `execute "${op.lists.argv.join(" ")}"`,
   fchown: (op) => `give descriptor ${op.fd} to ${op.uid}:${op.gid}`,
   proxy: () => "start the process that clones the container",
+  awaitStart: () => "wait to be started, alone",
+  findExec: () => "find the program",
+  keepFds: (op) => `keep ${op.count} descriptors open`,
+  setMempolicy: () => "set the memory policy",
+  netlink: (op) =>
+    op.netnsAt === -1
+      ? `configure the network interface "${op.name}"`
+      : `move the network interface "${op.name}" to the container`,
+  sendListener: (op) => `send the seccomp listener to "${op.path}"`,
+  checkFs: (op) => (op.is ? "trust the file system" : "use a place inside /proc"),
+  checkCwd: () => "use a working directory outside the root",
+  closeSlots: () => "close the descriptors of the launch",
 };
 
 export function describeOp(op: Op): string {

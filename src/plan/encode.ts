@@ -82,6 +82,7 @@ function planFlags({ supervision }: LaunchPlan): number {
     [supervision.childDiesWithStage, PLAN_FLAGS.childDiesWithStage],
     [supervision.holdMounts, PLAN_FLAGS.holdMounts],
     [supervision.timings, PLAN_FLAGS.timings],
+    [supervision.leave === true, PLAN_FLAGS.leave],
     [relay !== undefined, PLAN_FLAGS.relay],
     [relay?.tty === true, PLAN_FLAGS.tty],
     [relay !== undefined && relay.stdin !== "closed", PLAN_FLAGS.stdin],
@@ -166,7 +167,8 @@ function encodeNumber(
     view.setUint32(at + 4, high, true);
     return;
   }
-  const value = fields[place] as number | bigint;
+  const operand = fields[place];
+  const value = typeof operand === "boolean" ? Number(operand) : (operand as number | bigint);
   if (isSlotField(place) && (value as number) >= SLOT_COUNT) {
     throw new RangeError(`a launch can hold at most ${SLOT_COUNT} open descriptors`);
   }
@@ -192,8 +194,14 @@ const SLOT_FIELDS = new Set([
   "root",
   "userns",
   "listener",
+  "netns",
+  "keep",
+  "keepToo",
   "devpts",
   "slave",
+  "socket",
+  "start",
+  "result",
 ]);
 
 function isSlotField(name: string): boolean {

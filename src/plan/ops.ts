@@ -193,6 +193,9 @@ export type Op =
       readonly rows: number;
       readonly cols: number;
       readonly out: Slot;
+      /** A Unix socket that the master is sent into, with `message`; SLOT_CWD is the stage. */
+      readonly socket: Slot;
+      readonly message: string;
     }
   | { readonly kind: "stdioPty"; readonly slave: Slot }
   | { readonly kind: "hold" }
@@ -201,7 +204,42 @@ export type Op =
   | { readonly kind: "exec"; readonly lists: ExecLists }
   | { readonly kind: "fchown"; readonly fd: number; readonly uid: number; readonly gid: number }
   /** The host ops that follow, and clone3, happen in a process of their own. */
-  | { readonly kind: "proxy" };
+  | { readonly kind: "proxy" }
+  /** Alone from here on: until a byte comes through the FIFO in `start`. */
+  | { readonly kind: "awaitStart"; readonly start: Slot; readonly result: Slot }
+  /** Fails as the exec would if there is nothing that may be executed. */
+  | { readonly kind: "findExec" }
+  /** The slots from `first` on become descriptors 3, 4, … of the program. */
+  | { readonly kind: "keepFds"; readonly first: Slot; readonly count: number }
+  /** set_mempolicy(2): MPOL_* and MPOL_F_* in one number; a bit a node, or no bytes for none. */
+  | { readonly kind: "setMempolicy"; readonly mode: number; readonly nodes: Uint8Array }
+  | {
+      readonly kind: "netlink";
+      /** One rtnetlink(7) request with its header. */
+      readonly message: Uint8Array;
+      /** Whose index goes to `indexAt`; "" where there is no such field. */
+      readonly name: string;
+      /** Byte offset, or -1. */
+      readonly indexAt: number;
+      /** Byte offset of IFLA_NET_NS_PID or IFLA_NET_NS_FD, or -1. */
+      readonly netnsAt: number;
+      /** The namespace's file; SLOT_CWD is the child's own, by its pid. */
+      readonly netns: Slot;
+    }
+  | {
+      readonly kind: "sendListener";
+      /** What `seccomp` has put there. */
+      readonly listener: Slot;
+      readonly path: string;
+      /** The child's pid takes the place of each NUL. */
+      readonly message: string;
+    }
+  /** The file system of a descriptor must be, or must not be, the one with this number of statfs(2). */
+  | { readonly kind: "checkFs"; readonly slot: Slot; readonly magic: number; readonly is: boolean }
+  /** The working directory must have a path below the root. */
+  | { readonly kind: "checkCwd" }
+  /** Of the launch's descriptors only these stay open; SLOT_CWD for none. */
+  | { readonly kind: "closeSlots"; readonly keep: Slot; readonly keepToo: Slot };
 
 export type OpKind = Op["kind"];
 export type OpOf<K extends OpKind> = Extract<Op, { readonly kind: K }>;

@@ -78,6 +78,8 @@ export interface LaunchPlan {
     readonly childDiesWithStage: boolean;
     readonly holdMounts: boolean;
     readonly timings: boolean;
+    /** The stage ends once the child waits (awaitStart) or has executed its program: nobody of ours stays. */
+    readonly leave?: boolean;
     readonly relay?: RelayPlan;
   };
   /** Only the fault tests set it: SIGKILL to `pid` (0: the stage) before op `op`. */

@@ -178,7 +178,7 @@ const REQUESTS: Requests = {
   setsid: () => ["setsid", ""],
   openPty: (op, names) => [
     "open",
-    `${op.devpts === SLOT_CWD ? "/dev/pts" : names.of(op.devpts)}/ptmx ${op.cols}x${op.rows}`,
+    `${op.devpts === SLOT_CWD ? "/dev/pts" : names.of(op.devpts)}/ptmx ${op.cols}x${op.rows}${op.socket === SLOT_CWD ? "" : ` → ${names.of(op.socket)}`}`,
   ],
   stdioPty: (op, names) => ["dup3", `${names.of(op.slave)} → stdin, stdout, stderr`],
   hold: () => ["read", "until the start"],
@@ -187,7 +187,31 @@ const REQUESTS: Requests = {
   exec: (op) => ["execve", execText(op)],
   fchown: (op) => ["fchown", `descriptor ${op.fd} ${op.uid}:${op.gid}`],
   proxy: () => ["fork", "a process that clones the container in the stage's place"],
+  awaitStart: (op, names) => ["read", `${names.of(op.start)}, until the start`],
+  findExec: () => ["faccessat", "the program, X_OK"],
+  keepFds: (op, names) => ["dup2", `${op.count} from ${names.of(op.first)} on → 3, …`],
+  setMempolicy: (op) => [
+    "set_mempolicy",
+    `0x${op.mode.toString(16)} nodes ${cpuNumbers(op.nodes) || "none"}`,
+  ],
+  netlink: (op, names) => ["sendmsg", netlinkText(op, names)],
+  sendListener: (op, names) => ["sendmsg", `${names.of(op.listener)} → ${op.path}`],
+  checkFs: (op, names) => [
+    "fstatfs",
+    `${names.of(op.slot)} must ${op.is ? "" : "not "}be 0x${op.magic.toString(16)}`,
+  ],
+  checkCwd: () => ["getcwd", "must be below the root"],
+  closeSlots: () => ["close", "all of the launch's"],
 };
+
+function netlinkText({ message, name, netnsAt, netns }: OpOf<"netlink">, names: SlotNames): string {
+  const type = new DataView(message.buffer, message.byteOffset).getUint16(4, true);
+  const where = netns === SLOT_CWD ? "CHILD" : names.of(netns);
+  return `${RTM[type] ?? type} ${name}${netnsAt === -1 ? "" : ` → ${where}`}`;
+}
+
+/** include/uapi/linux/rtnetlink.h */
+const RTM: Readonly<Record<number, string>> = { 16: "RTM_NEWLINK", 20: "RTM_NEWADDR" };
 
 function octal(mode: number): string {
   return `0${mode.toString(8)}`;

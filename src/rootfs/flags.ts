@@ -60,6 +60,9 @@ export const RESOLVE = {
   IN_ROOT: 0x10,
 } as const;
 
+/** f_type of statfs(2), include/uapi/linux/magic.h. */
+export const PROC_SUPER_MAGIC = 0x9fa0;
+
 export const CLONE_NEWNS = 0x2_0000;
 
 /** File types of mknod(2). */

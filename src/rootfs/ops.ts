@@ -7,7 +7,15 @@
  */
 import { posix } from "node:path";
 import type { Op, Phase, PlannedOp, Slot, SlotAllocator } from "../plan/index.ts";
-import { AT_EMPTY_PATH, AT_RECURSIVE, O_CLOEXEC, O_PATH, RESOLVE, S_IFREG } from "./flags.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_RECURSIVE,
+  O_CLOEXEC,
+  O_PATH,
+  PROC_SUPER_MAGIC,
+  RESOLVE,
+  S_IFREG,
+} from "./flags.ts";
 import type { AttributeChange, Propagation } from "./mount-options.ts";
 
 type Consequences = Omit<PlannedOp, "op" | "phase" | "origin">;
@@ -44,6 +52,8 @@ export interface TargetPlace {
   readonly below?: Slot;
   /** Refuse symbolic links on the way: for places that must be what their name says. */
   readonly strict?: boolean;
+  /** It may be in a procfs; otherwise a link that leads into one is refused. */
+  readonly mayBeInProc?: boolean;
   /** Where the descriptor goes; the target slot if it is left out. */
   readonly out?: Slot;
 }
@@ -70,7 +80,23 @@ export function openTarget(make: OpMaker, slots: RootfsSlots, place: TargetPlace
   // below the root; open(2) with O_CREAT would fail where the target's directory is missing.
   const mode = kind === "directory" ? 0o755 : S_IFREG | 0o644;
   const creation = [make({ kind: "mkdirBelow", path, root: below, mode }, { hint }), open({})];
-  return [open({ tolerate: ["ENOENT"], skipOk: creation.length }), ...creation];
+  return [
+    open({ tolerate: ["ENOENT"], skipOk: creation.length }),
+    ...creation,
+    ...(strict || place.mayBeInProc === true ? [] : [outsideProc(make, out)]),
+  ];
+}
+
+/**
+ * Where a link of the image leads is only known when it has been followed. Over /proc nothing of the
+ * image's may be mounted: what the runtime reads and writes there would be the image's (CVE-2019-19921,
+ * CVE-2023-27561).
+ */
+function outsideProc(make: OpMaker, slot: Slot): PlannedOp {
+  return make(
+    { kind: "checkFs", slot, magic: PROC_SUPER_MAGIC, is: false },
+    { hint: "A symbolic link of the image leads into /proc, where nothing may be mounted." },
+  );
 }
 
 export function resolveFlags(strict: boolean): number {

@@ -20,12 +20,10 @@ import {
   attach,
   close,
   mountSetattr,
-  openAt,
   openTarget,
   opMaker,
   type RootfsSlots,
   relative,
-  resolveFlags,
 } from "./ops.ts";
 import { below, invalid, isBelow } from "./plan-mount.ts";
 
@@ -194,6 +192,7 @@ export function planConsole(devSlot: Slot, slots: RootfsSlots): ConsolePlan {
       path: "console",
       kind: "file",
       below: devSlot,
+      strict: true, // a link of the image's would take the terminal elsewhere (CVE-2025-52565)
       out: target,
     }),
     attach: (pty) => [

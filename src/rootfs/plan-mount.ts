@@ -104,6 +104,26 @@ export function isStrict({ type = "", destination }: OciMount): boolean {
   return STRICT_TYPES.has(type) || relative(destination) === "dev";
 }
 
+/** Files of /proc that something like lxcfs may replace; the rest of it must be the kernel's. */
+export const REPLACEABLE = new Set([
+  "proc/cpuinfo",
+  "proc/diskstats",
+  "proc/loadavg",
+  "proc/meminfo",
+  "proc/net/dev",
+  "proc/slabinfo",
+  "proc/stat",
+  "proc/swaps",
+  "proc/uptime",
+  "proc/sys/kernel/ns_last_pid",
+  "proc/sys/crypto/fips_enabled",
+  "proc/sys/fs/binfmt_misc",
+]);
+
+export function isReplaceable(destination: string): boolean {
+  return REPLACEABLE.has(relative(destination));
+}
+
 interface BindSource {
   readonly path: string;
   readonly kind: SourceKind;
@@ -221,6 +241,7 @@ function planBind(mount: OciMount, request: BindRequest): MountPlan {
         path: mount.destination,
         kind: target,
         strict: isStrict(mount),
+        mayBeInProc: isReplaceable(mount.destination),
       }),
       child(attach(source, slots.target), { hint: targetHint(mount.destination, target) }),
       child(close(slots.target)),

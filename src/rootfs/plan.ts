@@ -27,10 +27,12 @@ import {
 import {
   invalid,
   isBelow,
+  isReplaceable,
   type MountPlan,
   type NamespaceOwnership,
   planDetached,
   planMount,
+  REPLACEABLE,
 } from "./plan-mount.ts";
 import { planRoot } from "./plan-root.ts";
 import { planSysctls } from "./plan-sysctl.ts";
@@ -43,6 +45,10 @@ export interface RootfsPlanInput {
     readonly mountPoint: string;
     /** The stage lives on when its caller dies. */
     readonly daemon: boolean;
+    /** Hold when all is mounted, before the root is entered: for what others still do to it. */
+    readonly holdBeforePivot?: boolean;
+    /** Where the host's own root is the initial ramfs. */
+    readonly noPivot?: boolean;
     /** User namespaces for `idMapsNeeded`, open in these slots. */
     readonly idMapSlots?: ReadonlyMap<IdMapsKey, Slot>;
     /**
@@ -108,10 +114,11 @@ export function planRootfs({ spec, launch, facts, slots: allocator }: RootfsPlan
       ...masks.sources,
       ...root.child,
       ...mounts.child,
+      ...(launch.holdBeforePivot ? [opMaker("child", "hooks")({ kind: "hold" })] : []),
       ...proc.ops,
       ...planSysctlOps(spec, proc.slot),
       ...masks.ops,
-      ...planPivot(slots.root),
+      ...(launch.noPivot ? planMoveToRoot(slots.root) : planPivot(slots.root)),
       ...planRootPropagation(linux.rootfsPropagation, slots.root),
       ...planReadonlyRoot(spec, slots.root),
     ],
@@ -301,25 +308,9 @@ function preparedMount(
   return prepared === "plain" ? undefined : prepared;
 }
 
-/** Files of /proc that something like lxcfs may replace; the rest of it must be the kernel's. */
-const REPLACEABLE = new Set([
-  "proc/cpuinfo",
-  "proc/diskstats",
-  "proc/loadavg",
-  "proc/meminfo",
-  "proc/net/dev",
-  "proc/slabinfo",
-  "proc/stat",
-  "proc/swaps",
-  "proc/uptime",
-  "proc/sys/kernel/ns_last_pid",
-  "proc/sys/crypto/fips_enabled",
-  "proc/sys/fs/binfmt_misc",
-]);
-
 function assertOutsideProc(destination: string, type: string | undefined, origin: string): void {
   if (!isBelow(destination, "/proc") || type === "proc") return;
-  if (REPLACEABLE.has(relative(destination))) return;
+  if (isReplaceable(destination)) return;
   throw invalid(
     origin,
     `"${destination}" is inside /proc, where nothing else may be mounted`,
@@ -415,6 +406,20 @@ function planPivot(root: Slot): PlannedOp[] {
       { hint: "pivot_root(2) does not work where the host's own root is the initial ramfs." },
     ),
     child({ kind: "umount", path: ".", flags: MNT_DETACH }),
+    child({ kind: "chdir", path: "/" }),
+  ];
+}
+
+/** What the initial ramfs allows: the root is moved over it, which only hides what lies below. */
+function planMoveToRoot(root: Slot): PlannedOp[] {
+  const child = opMaker("child", "root");
+  return [
+    child({ kind: "fchdir", slot: root }),
+    child({
+      ...{ kind: "mount", source: ".", fstype: "", data: "", flags: MS.MOVE },
+      ...{ at: SLOT_CWD, target: "/" },
+    }),
+    child({ kind: "chroot", path: "." }),
     child({ kind: "chdir", path: "/" }),
   ];
 }

@@ -20,13 +20,20 @@ export function launchError(plan: LaunchPlan, { opIndex, error }: StageReport): 
         "See the kernel's log for the reason.",
     });
   }
-  if (planned.op.kind === "exec") return execError(planned.op.lists.argv[0] ?? "", error);
+  if (planned.op.kind === "exec" || planned.op.kind === "findExec") {
+    return execError(programOf(plan), error);
+  }
   const hint = planned.hint ?? HINTS[errno];
   return new TsrunError(
     "LAUNCH_FAILED",
     `cannot ${describeOp(planned.op)} (${planned.origin}): ${reason(error)}`,
     { errno, origin: planned.origin, ...(hint === undefined ? {} : { hint }) },
   );
+}
+
+function programOf({ ops }: LaunchPlan): string {
+  const exec = ops.findLast(({ op }) => op.kind === "exec")?.op;
+  return exec?.kind === "exec" ? (exec.lists.argv[0] ?? "") : "";
 }
 
 /** The sentence for a "warned" report. */
@@ -38,8 +45,8 @@ export function warningText(plan: LaunchPlan, { opIndex, error }: StageReport): 
 const NOT_FOUND = new Set(["ENOENT", "ENOTDIR"]);
 const NOT_EXECUTABLE = new Set(["EACCES", "ENOEXEC", "EPERM", "EISDIR", "ELIBBAD"]);
 
-// Engines and scripts match these phrases ("no such file or directory", "permission denied").
-function execError(command: string, error: number): TsrunError {
+/** execve(2) failed. Engines and scripts match these phrases ("no such file or directory", "permission denied"). */
+export function execError(command: string, error: number): TsrunError {
   const errno = errnoName(error);
   let code: ErrorCode = "LAUNCH_FAILED";
   let hint = HINTS[errno] ?? "See execve(2) for this error.";

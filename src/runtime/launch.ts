@@ -44,6 +44,10 @@ export interface LaunchIo {
 export interface Launch {
   /** The container's first process waits before its exec; its pid on the host. Only for plans with a hold. */
   readonly created: Promise<number>;
+  /** The next time that it waits so, for plans with several holds. Ask before the release. */
+  readonly nextHold: () => Promise<number>;
+  /** It waits for its start alone, and the stage has left it; the pid. Only for plans with awaitStart. */
+  readonly waiting: Promise<number>;
   /** execve has succeeded; the pid. */
   readonly running: Promise<number>;
   /** How the first process ended. A daemon's caller may stop listening before that. */
@@ -52,6 +56,8 @@ export interface Launch {
   readonly supervisorPid: () => number;
   /** Lets a held process go on. */
   readonly release: () => void;
+  /** The stage is reaped (not a daemon's): what it left is the nearest subreaper's. */
+  readonly ended: Promise<void>;
   /** Stops listening: a daemon and its container go on by themselves; a launch still held is undone. */
   readonly detach: () => void;
   /** Tolerated failures that the plan wants told, as sentences. */
@@ -91,6 +97,9 @@ class LaunchInProgress implements Launch {
   readonly warnings: string[] = [];
   readonly marks = new Map<Mark, bigint>();
   readonly #created = settleable<number>();
+  readonly #waiting = settleable<number>();
+  readonly #ended = settleable<void>();
+  #nextHold: Settleable<number> | undefined;
   readonly #running = settleable<number>();
   readonly #exited = settleable<ExitStatus>();
   readonly #plan: LaunchPlan;
@@ -113,6 +122,14 @@ class LaunchInProgress implements Launch {
     return this.#created.promise;
   }
 
+  get waiting(): Promise<number> {
+    return this.#waiting.promise;
+  }
+
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
   get running(): Promise<number> {
     return this.#running.promise;
   }
@@ -122,6 +139,11 @@ class LaunchInProgress implements Launch {
   }
 
   readonly supervisorPid = (): number => this.#supervisorPid;
+
+  readonly nextHold = (): Promise<number> => {
+    this.#nextHold = settleable<number>();
+    return this.#nextHold.promise;
+  };
 
   readonly release = (): void => {
     writeSync(this.#control, CONTROL_GO);
@@ -141,6 +163,7 @@ class LaunchInProgress implements Launch {
       await this.#readReports();
       this.#close(); // a stage that still holds its child takes the end of file as "undo", and ends
       if (!this.#plan.supervision.daemon) await this.#reap(pidfd);
+      this.#ended.resolve();
       this.#fail(this.#detached.signal.aborted ? aborted(this.#detached.signal) : lostStage());
     } catch (error) {
       this.#fail(error);
@@ -183,7 +206,10 @@ class LaunchInProgress implements Launch {
   #take(report: StageReport): void {
     switch (report.kind) {
       case "created":
-        this.#created.resolve(report.value);
+        (this.#nextHold ?? this.#created).resolve(report.value);
+        break;
+      case "waiting":
+        this.#waiting.resolve(report.value);
         break;
       case "running":
         this.#running.resolve(report.value);
@@ -208,6 +234,9 @@ class LaunchInProgress implements Launch {
 
   #fail(error: unknown): void {
     this.#created.reject(error);
+    this.#nextHold?.reject(error);
+    this.#waiting.reject(error);
+    this.#ended.reject(error);
     this.#running.reject(error);
     this.#exited.reject(error);
   }

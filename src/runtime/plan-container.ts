@@ -15,8 +15,8 @@ import { planRootfs } from "../rootfs/index.ts";
 import type { OciSpec, RootMount } from "../spec/index.ts";
 import type { HostFacts } from "./facts.ts";
 import { planLabels } from "./plan-labels.ts";
-import { planProcess } from "./plan-process.ts";
-import { persona } from "./plan-scheduling.ts";
+import { planProcess, relayedStdio } from "./plan-process.ts";
+import { persona, planAffinity } from "./plan-scheduling.ts";
 import type { Prepared } from "./prepare.ts";
 
 export interface ContainerLaunch {
@@ -26,14 +26,34 @@ export interface ContainerLaunch {
   readonly mountPoint: string;
   /** What was made before the launch and is handed over (prepare.ts). */
   readonly prepared: Prepared;
+  /** A list of CPUs for the first process; OCI's process.execCPUAffinity is for further ones only. */
+  readonly cpuAffinity?: string;
   /** Stop before exec and wait to be released (the "created" state). */
   readonly hold: boolean;
   readonly init: boolean;
   /** Outlive the caller: the stage becomes the container's supervisor. */
   readonly daemon: boolean;
+  /** For engines, which look after the container themselves. */
+  readonly handOver?: HandOver;
   readonly relay?: RelayPlan;
   readonly timings?: boolean;
   readonly fault?: LaunchPlan["fault"];
+}
+
+/** A container for an engine: what it gets of the engine's descriptors, and how it waits for its start. */
+export interface HandOver {
+  /** The stage leaves it alone with this; without it the stage stays (a run in the foreground). */
+  readonly awaitStart?: { readonly start: Slot; readonly result: Slot };
+  readonly consoleSlot?: Slot;
+  readonly keepFds?: { readonly first: Slot; readonly count: number };
+  /** Which of 0, 1 and 2 are given to the process's user. */
+  readonly ownStdio: readonly number[];
+  /** Hold once before the root is entered, too: for the hooks that belong there. */
+  readonly holdForHooks: boolean;
+  /** Do without pivot_root(2), where the host's own root is the initial ramfs. */
+  readonly noPivot: boolean;
+  /** Stay in the caller's session keyring. */
+  readonly noNewKeyring: boolean;
 }
 
 /** Pure: what it says depends on its arguments alone. Throws INVALID_SPEC and CGROUP_UNAVAILABLE. */
@@ -43,7 +63,7 @@ export function planContainer(
   facts: HostFacts,
 ): LaunchPlan {
   const { linux, process } = spec;
-  const { prepared } = launch;
+  const { prepared, handOver } = launch;
   const slots = new SlotAllocator(prepared.inherit.length);
   const namespaces = planNamespaces({
     linux,
@@ -55,7 +75,12 @@ export function planContainer(
   const cgroup = planCgroup({ facts: facts.cgroup, resources: linux.resources ?? {}, slots });
   const rootfs = planRootfs({
     spec,
-    launch: { ...launch, ...prepared },
+    launch: {
+      ...launch,
+      ...prepared,
+      holdBeforePivot: handOver?.holdForHooks ?? false,
+      noPivot: handOver?.noPivot ?? false,
+    },
     facts: facts.rootfs,
     slots,
   });
@@ -71,19 +96,26 @@ export function planContainer(
     ...rootfs.child,
     ...planWorkdir(process.cwd, rootfs.rootSlot),
     ...planPersonality(linux.personality),
+    ...planAffinity(launch.cpuAffinity, "child", "process.execCPUAffinity"),
     ...planProcess(process, {
+      slots,
+      root: rootfs.rootSlot,
       ...(rootfs.devptsSlot === undefined
         ? {}
         : { devptsSlot: rootfs.devptsSlot, ptySlot: slots.take() }),
       attachConsole: rootfs.attachConsole,
       ...(prepared.seccomp ? { seccomp: prepared.seccomp } : {}),
-      ownsStdio: launch.relay !== undefined,
+      ...(handOver?.consoleSlot === undefined ? {} : { consoleSlot: handOver.consoleSlot }),
+      ...(handOver?.keepFds ? { keepFds: handOver.keepFds } : {}),
+      ...(handOver?.awaitStart ? { awaitStart: handOver.awaitStart } : {}),
+      ownStdio: handOver?.ownStdio ?? relayedStdio(launch.relay, process),
       hold: launch.hold,
       init: launch.init,
-      keyring: `_ses.${launch.id}`,
+      ...(handOver?.noNewKeyring ? {} : { keyring: `_ses.${launch.id}` }),
     }),
     ...cgroup.teardown,
   ];
+  const leave = handOver?.awaitStart !== undefined;
   return {
     ops,
     cloneFlags: namespaces.cloneFlags,
@@ -92,8 +124,9 @@ export function planContainer(
     supervision: {
       daemon: launch.daemon,
       dieWithParent: !launch.daemon,
-      childDiesWithStage: true,
-      holdMounts: true,
+      childDiesWithStage: !leave,
+      holdMounts: !leave,
+      leave,
       timings: launch.timings ?? false,
       ...(launch.relay ? { relay: launch.relay } : {}),
     },

@@ -11,8 +11,10 @@ import {
   SlotAllocator,
 } from "../plan/index.ts";
 import type { OciProcess } from "../spec/index.ts";
+import type { HandOver } from "./plan-container.ts";
 import { planLabels } from "./plan-labels.ts";
-import { type CompiledSeccomp, planProcess } from "./plan-process.ts";
+import { type CompiledSeccomp, planProcess, relayedStdio } from "./plan-process.ts";
+import { planAffinity } from "./plan-scheduling.ts";
 
 export interface ExecLaunch {
   /** The cgroup directory that the container's first process is in. */
@@ -24,16 +26,28 @@ export interface ExecLaunch {
   /** Outlive the caller: for a detached exec. */
   readonly daemon: boolean;
   readonly relay?: RelayPlan;
+  /** For engines: the stage leaves the process to the nearest subreaper as soon as it runs. */
+  readonly leave?: boolean;
+  readonly handOver?: Pick<HandOver, "consoleSlot" | "keepFds" | "ownStdio">;
+  /** Name of the container's session keyring; undefined keeps the caller's. */
+  readonly keyring?: string;
+  /** How many descriptors the caller passes besides. */
+  readonly inherited?: number;
 }
 
-/** The caller passes a pidfd of the container's first process as the only inherited descriptor. */
+/** The caller passes a pidfd of the container's first process as the first inherited descriptor. */
 export function planExec(process: OciProcess, launch: ExecLaunch): LaunchPlan {
-  const slots = new SlotAllocator(1);
+  const { handOver, leave = false } = launch;
+  const inheritedFds = 1 + (launch.inherited ?? 0);
+  const slots = new SlotAllocator(inheritedFds);
   const pidfd = 0 as Slot;
   const cgroupSlot = slots.take();
   const join = planExecJoin({ pidfd, target: launch.target, own: launch.own, slots });
   const terminal = process.terminal ? planDevpts(slots) : undefined;
+  const root = slots.take();
+  const { initial, final } = process.execCPUAffinity ?? {};
   const ops: PlannedOp[] = [
+    ...planAffinity(initial, "host", "process.execCPUAffinity.initial"),
     {
       op: {
         kind: "open",
@@ -49,11 +63,18 @@ export function planExec(process: OciProcess, launch: ExecLaunch): LaunchPlan {
     ...join.parent,
     ...planLabels(process),
     ...join.child,
+    ...planAffinity(final, "child", "process.execCPUAffinity.final"),
+    openRoot(root),
     ...(terminal?.ops ?? []),
     ...planProcess(process, {
+      slots,
+      root,
       ...(terminal ? { devptsSlot: terminal.devpts, ptySlot: slots.take() } : {}),
       ...(launch.seccomp ? { seccomp: launch.seccomp } : {}),
-      ownsStdio: launch.relay !== undefined,
+      ...(handOver?.consoleSlot === undefined ? {} : { consoleSlot: handOver.consoleSlot }),
+      ...(handOver?.keepFds ? { keepFds: handOver.keepFds } : {}),
+      ownStdio: handOver?.ownStdio ?? relayedStdio(launch.relay, process),
+      ...(launch.keyring === undefined ? {} : { keyring: launch.keyring }),
       hold: false,
       init: false,
     }),
@@ -62,16 +83,23 @@ export function planExec(process: OciProcess, launch: ExecLaunch): LaunchPlan {
     ops,
     cloneFlags: join.cloneFlags,
     cgroupSlot,
-    inheritedFds: 1,
+    inheritedFds,
     supervision: {
       daemon: launch.daemon,
       dieWithParent: !launch.daemon,
-      childDiesWithStage: !launch.daemon,
+      childDiesWithStage: !launch.daemon && !leave,
       holdMounts: false,
+      leave,
       timings: false,
       ...(launch.relay ? { relay: launch.relay } : {}),
     },
   };
+}
+
+/** As the container sees it. */
+function openRoot(out: Slot): PlannedOp {
+  const op = { kind: "open", path: "/", dir: SLOT_CWD, flags: O_PATH, out } as const;
+  return { op, phase: "child", origin: "process.cwd" };
 }
 
 const O_DIRECTORY = 0o200000;

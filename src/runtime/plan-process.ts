@@ -5,11 +5,17 @@
  * → groups and user (CAP_SETGID, CAP_SETUID) → capability sets → ambient → no_new_privs → seccomp.
  */
 import { posix } from "node:path";
-import type { PlannedOp, Slot } from "../plan/index.ts";
-import { SLOT_CWD } from "../plan/index.ts";
+import { TsrunError } from "../base/errors.ts";
+import {
+  type PlannedOp,
+  type RelayPlan,
+  SLOT_CWD,
+  type Slot,
+  type SlotAllocator,
+} from "../plan/index.ts";
 import { capabilityMask, RLIMIT_NUMBERS } from "../security/index.ts";
 import type { OciProcess } from "../spec/index.ts";
-import { cpuMask, ioPriority, schedAttr } from "./plan-scheduling.ts";
+import { ioPriority, schedAttr } from "./plan-scheduling.ts";
 
 /** prctl(2) options. */
 const PR_SET_KEEPCAPS = 8;
@@ -24,19 +30,39 @@ export interface CompiledSeccomp {
   readonly flags: number;
 }
 
+/** Who answers for a filter's SCMP_ACT_NOTIFY. */
+export interface SeccompListener {
+  /** A listening Unix socket. */
+  readonly path: string;
+  /** What is sent with the listener; the process's pid takes the place of each NUL. */
+  readonly message: string;
+}
+
 export interface ProcessPlanOptions {
+  /** Hands out descriptors. */
+  readonly slots: SlotAllocator;
+  /** The container's root directory, below which the working directory is resolved. */
+  readonly root: Slot;
   /** The filter of linux.seccomp, or undefined for none. */
   readonly seccomp?: CompiledSeccomp;
+  /** Only with a filter that notifies. */
+  readonly listener?: SeccompListener;
   /** Where the container's devpts is, for a terminal. */
   readonly devptsSlot?: Slot;
   /** Takes the terminal's slave. */
   readonly ptySlot?: Slot;
   /** Binds the slave on /dev/console; only a container's first process does. */
   readonly attachConsole?: (pty: Slot) => readonly PlannedOp[];
-  /** stdio are pipes of the supervisor's, which the process's user must be able to reopen. */
-  readonly ownsStdio: boolean;
+  /** A connected Unix socket that the terminal's master is sent into; the stage gets it without. */
+  readonly consoleSlot?: Slot;
+  /** Which of 0, 1 and 2 the process's user must be able to reopen: pipes of ours, or of the caller's. */
+  readonly ownStdio: readonly number[];
   /** Stop before exec and wait to be released. */
   readonly hold: boolean;
+  /** Then wait for the start, alone; FIFOs that are open for both ways. */
+  readonly awaitStart?: { readonly start: Slot; readonly result: Slot };
+  /** Slots that the program gets as descriptors 3, 4, … */
+  readonly keepFds?: { readonly first: Slot; readonly count: number };
   /** A reaping PID 1 in front of the command. */
   readonly init: boolean;
   /** Name of a new session keyring; undefined keeps the caller's. */
@@ -45,15 +71,21 @@ export interface ProcessPlanOptions {
 
 /** The child's last ops, in order, ending with exec. Origins are JSON paths below `process`. */
 export function planProcess(process: OciProcess, options: ProcessPlanOptions): PlannedOp[] {
+  const workdir = planWorkdir(process.cwd, options);
+  // A listener is handed over while the stage is still there.
+  const late = process.noNewPrivileges === true && options.listener === undefined;
+  const early = process.noNewPrivileges === true && options.listener !== undefined;
   return [
     ...planTerminal(process, options),
     ...planResources(process),
     ...planKeyring(options),
+    ...workdir.asRoot,
     ...planPrivileges(process, options),
-    child({ kind: "chdir", path: process.cwd }, "process.cwd"),
-    child({ kind: "closeRange", first: FIRST_PRIVATE_FD }, "launch"),
-    ...(options.hold ? [child({ kind: "hold" }, "launch")] : []),
-    ...(process.noNewPrivileges ? planSeccomp(options) : []),
+    ...workdir.asUser,
+    ...(early ? planSeccomp(options) : []),
+    ...planDescriptors(options),
+    ...planHolds(options),
+    ...(late ? planSeccomp(options) : []),
     ...(options.init ? [child({ kind: "init" }, "init")] : []),
     child(
       {
@@ -83,16 +115,86 @@ export function execCandidates(command: string, env: readonly string[]): string[
 /** _CS_PATH with the sbin directories, as every runtime sets it where an image does not. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** stdio are pipes of the supervisor's. */
+export function relayedStdio(
+  relay: RelayPlan | undefined,
+  { user }: OciProcess,
+): readonly number[] {
+  return relay !== undefined && user.uid !== 0 ? [0, 1, 2] : [];
+}
+
+/**
+ * Entered as root, who may go where the user may not (`-w /root -u 1000`), and only if that is refused
+ * as the user. Not by chdir(2): /proc/self/fd/N, a descriptor of the launch's, would lead out of the root
+ * (CVE-2024-21626).
+ */
+function planWorkdir(
+  cwd: string,
+  { slots, root }: ProcessPlanOptions,
+): { readonly asRoot: readonly PlannedOp[]; readonly asUser: readonly PlannedOp[] } {
+  const origin = "process.cwd";
+  const check = child({ kind: "checkCwd" }, origin);
+  if (posix.normalize(cwd) === "/") {
+    return { asRoot: [child({ kind: "chdir", path: "/" }, origin)], asUser: [check] };
+  }
+  const slot = slots.take();
+  const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  const opened = child(
+    { kind: "openat2", path: `${cwd}/.`, dir: root, flags: O_PATH, mode: 0, resolve, out: slot },
+    origin,
+  );
+  const enter = child({ kind: "fchdir", slot }, origin);
+  const close = child({ kind: "close", slot }, origin);
+  return {
+    asRoot: [
+      { ...opened, tolerate: ["EACCES"], skipFailed: 2 },
+      { ...enter, tolerate: ["EACCES"], skipOk: 1 },
+      close,
+    ],
+    // Nothing to close: it was refused to root.
+    asUser: [{ ...close, tolerate: ["EBADF"], skipOk: 2 }, opened, enter, check],
+  };
+}
+
+/** openat2(2) and open(2), the same on x86-64 and arm64. */
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_IN_ROOT = 0x10;
+const O_PATH = 0o10000000;
+
+/**
+ * From here on others may run (hooks) or say what is executed: no path like /proc/self/fd/N may lead to
+ * what the launch has used.
+ */
+function planDescriptors({ keepFds, awaitStart }: ProcessPlanOptions): PlannedOp[] {
+  const first = FIRST_PRIVATE_FD + (keepFds?.count ?? 0);
+  const keep =
+    keepFds && keepFds.count > 0 ? [child({ kind: "keepFds", ...keepFds }, "launch")] : [];
+  const { start, result } = awaitStart ?? { start: SLOT_CWD, result: SLOT_CWD };
+  return [
+    ...keep,
+    child({ kind: "closeSlots", keep: start, keepToo: result }, "launch"),
+    child({ kind: "closeRange", first }, "launch"),
+  ];
+}
+
+/** Who creates wants to be told at once what starting could only tell later: that there is no program. */
+function planHolds({ hold, awaitStart }: ProcessPlanOptions): PlannedOp[] {
+  return [
+    ...(awaitStart ? [child({ kind: "findExec" }, "process.args")] : []),
+    ...(hold ? [child({ kind: "hold" }, "launch")] : []),
+    ...(awaitStart ? [child({ kind: "awaitStart", ...awaitStart }, "launch")] : []),
+  ];
+}
+
 function planTerminal(process: OciProcess, options: ProcessPlanOptions): PlannedOp[] {
   const setsid = child({ kind: "setsid" }, "process.terminal");
   const { uid, gid } = process.user;
   if (!process.terminal || options.devptsSlot === undefined || options.ptySlot === undefined) {
-    // The pipes belong to the supervisor's user, and a process may reopen /dev/stdout: without this
-    // it would be refused (the pipe's inode has mode 0600).
-    const owners = options.ownsStdio && uid !== 0 ? [0, 1, 2] : [];
+    // The pipes belong to who made them, and a process may reopen /dev/stdout: without this it would
+    // be refused (the pipe's inode has mode 0600).
     return [
       setsid,
-      ...owners.map((fd) => tolerated({ kind: "fchown", fd, uid, gid }, "process.user")),
+      ...options.ownStdio.map((fd) => tolerated({ kind: "fchown", fd, uid, gid }, "process.user")),
     ];
   }
   const { height, width } = process.consoleSize ?? { height: 0, width: 0 };
@@ -105,6 +207,8 @@ function planTerminal(process: OciProcess, options: ProcessPlanOptions): Planned
         rows: height,
         cols: width,
         out: options.ptySlot,
+        socket: options.consoleSlot ?? SLOT_CWD,
+        message: options.consoleSlot === undefined ? "" : "/dev/ptmx",
       },
       "process.terminal",
     ),
@@ -121,18 +225,13 @@ function planResources(process: OciProcess): PlannedOp[] {
       child(
         {
           kind: "prlimit",
-          resource: rlimitNumber(limit.type),
+          resource: rlimitNumber(limit.type, `process.rlimits[${index}].type`),
           soft: rlimitValue(limit.soft),
           hard: rlimitValue(limit.hard),
         },
         `process.rlimits[${index}]`,
       ),
     );
-  }
-  const affinity = process.execCPUAffinity?.final ?? process.execCPUAffinity?.initial;
-  if (affinity) {
-    const op = { kind: "schedSetaffinity", mask: cpuMask(affinity) } as const;
-    ops.push(child(op, "process.execCPUAffinity"));
   }
   if (process.scheduler) {
     const op = { kind: "schedSetattr", attr: schedAttr(process.scheduler) } as const;
@@ -198,15 +297,38 @@ function planPrivileges(process: OciProcess, options: ProcessPlanOptions): Plann
   return ops;
 }
 
-function planSeccomp({ seccomp }: ProcessPlanOptions): PlannedOp[] {
+function planSeccomp({ seccomp, listener, slots }: ProcessPlanOptions): PlannedOp[] {
   if (!seccomp) return [];
-  return [child({ kind: "seccomp", ...seccomp, listener: SLOT_CWD }, "linux.seccomp")];
+  const origin = "linux.seccomp";
+  if (!listener) {
+    const flags = seccomp.flags & ~SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    return [child({ kind: "seccomp", filter: seccomp.filter, flags, listener: SLOT_CWD }, origin)];
+  }
+  const slot = slots.take();
+  // One thread has nothing to synchronise, and the kernel refuses the two flags together.
+  const flags = (seccomp.flags & ~SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER;
+  return [
+    child({ kind: "seccomp", filter: seccomp.filter, flags, listener: slot }, origin),
+    {
+      ...child({ kind: "sendListener", listener: slot, ...listener }, "linux.seccomp.listenerPath"),
+      hint: "A seccomp agent must listen there, and the profile itself must allow sendmsg.",
+    },
+  ];
 }
 
-function rlimitNumber(type: string): number {
-  const number = RLIMIT_NUMBERS[type as keyof typeof RLIMIT_NUMBERS];
-  if (number === undefined) throw new RangeError(`unknown resource limit "${type}"`);
-  return number;
+/** seccomp(2). The last means nothing without a listener, and the kernel refuses it then. */
+const SECCOMP_FILTER_FLAG_TSYNC = 1;
+const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
+const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 32;
+
+function rlimitNumber(type: string, origin: string): number {
+  if (Object.hasOwn(RLIMIT_NUMBERS, type)) {
+    return RLIMIT_NUMBERS[type as keyof typeof RLIMIT_NUMBERS];
+  }
+  throw new TsrunError("INVALID_SPEC", `${origin}: there is no resource limit "${type}"`, {
+    origin,
+    hint: `The limits are ${Object.keys(RLIMIT_NUMBERS).join(", ")}.`,
+  });
 }
 
 const RLIM_INFINITY = 2n ** 64n - 1n;

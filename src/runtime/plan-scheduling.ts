@@ -2,24 +2,44 @@
  * Scheduling attributes as the kernel's structures: CPU masks, struct sched_attr, I/O priorities.
  */
 import { TsrunError } from "../base/errors.ts";
+import type { PlannedOp } from "../plan/index.ts";
 import type { OciScheduler } from "../spec/index.ts";
 
 const MAX_CPUS = 8192;
 
+/** Whoever runs the phase, and what it clones from then on. */
+export function planAffinity(
+  list: string | undefined,
+  phase: "host" | "child",
+  origin: string,
+): PlannedOp[] {
+  if (list === undefined || list === "") return [];
+  const mask = cpuMask(list, origin);
+  return [
+    {
+      op: { kind: "schedSetaffinity", mask },
+      phase,
+      origin,
+      hint: "None of these CPUs is there, or in the cpuset of the cgroup.",
+    },
+  ];
+}
+
 /** A cpu list ("0-2,4") as sched_setaffinity(2) takes it: one bit a CPU, whole 64-bit words. */
-export function cpuMask(list: string): Uint8Array {
-  const cpus = list.split(",").flatMap((part) => cpuRange(part.trim(), list));
+function cpuMask(list: string, origin: string): Uint8Array {
+  const cpus = list.split(",").flatMap((part) => cpuRange(part.trim(), list, origin));
   const mask = new Uint8Array((Math.floor(Math.max(...cpus) / 64) + 1) * 8);
   for (const cpu of cpus) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
   return mask;
 }
 
-function cpuRange(part: string, list: string): number[] {
+function cpuRange(part: string, list: string, origin: string): number[] {
   const match = /^(\d+)(?:-(\d+))?$/.exec(part);
   const first = Number(match?.[1]);
   const last = Number(match?.[2] ?? match?.[1]);
   if (!match || last < first || last >= MAX_CPUS) {
-    throw new TsrunError("INVALID_SPEC", `"${list}" is not a list of CPUs`, {
+    throw new TsrunError("INVALID_SPEC", `${origin}: "${list}" is not a list of CPUs`, {
+      origin,
       hint: 'Write numbers and ranges, e.g. "0-2,4".',
     });
   }

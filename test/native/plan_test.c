@@ -121,7 +121,10 @@ static void terminal(void)
 	wire.header.relay.socket_dir = add_string("/run");
 	wire.header.relay.socket_name = add_string("attach");
 	wire.header.relay.exit_command = add_exec(1, 0, 1, 2);
-	add_op(OP_OPEN_PTY, PHASE_CHILD)->num[2] = 1;
+	struct plan_op *pty = add_op(OP_OPEN_PTY, PHASE_CHILD);
+
+	pty->num[2] = 1;
+	pty->num[3] = (uint64_t)-1;
 	add_op(OP_HOLD, PHASE_CHILD);
 	add_op(OP_INIT, PHASE_CHILD);
 	add_exec_op();
@@ -165,7 +168,7 @@ static void blob_past_end(void) { smallest(); wire.header.blob_size += 8; }
 static void blob_wraps(void) { smallest(); wire.header.blob_size = UINT32_MAX; }
 static void blob_no_first_nul(void) { smallest(); wire.blob[0] = 'x'; }
 static void blob_no_last_nul(void) { smallest(); wire.blob[BLOB - 1] = 'x'; }
-static void flags_unknown(void) { smallest(); wire.header.flags = PLAN_TIMINGS << 1; }
+static void flags_unknown(void) { smallest(); wire.header.flags = PLAN_LEAVE << 1; }
 static void flags_tty_alone(void) { smallest(); wire.header.flags = PLAN_TTY; }
 static void flags_tty_unopened(void) { smallest(); wire.header.flags = PLAN_RELAY | PLAN_TTY; }
 static void flags_once_alone(void) { smallest(); wire.header.flags = PLAN_RELAY | PLAN_STDIN_ONCE; }
@@ -338,7 +341,76 @@ static void phases_unsorted(void)
 static void skip_leaves_phase(void) { add_op(OP_CLOSE, PHASE_HOST)->skip_ok = 1; add_exec_op(); }
 static void skip_to_end(void) { add_op(OP_CLOSE, PHASE_HOST)->skip_ok = 1; add_op(OP_CLOSE, PHASE_HOST); add_exec_op(); }
 static void skip_over_exec(void) { add_op(OP_SETSID, PHASE_CHILD)->skip_failed = 1; add_exec_op(); }
-static void hold_twice(void) { add_op(OP_HOLD, PHASE_CHILD); add_op(OP_HOLD, PHASE_CHILD); add_exec_op(); }
+
+/* A request for an interface's index and a namespace. */
+static struct plan_op *netlink_op(void)
+{
+	const uint32_t message[8] = { sizeof(message) };
+	struct plan_op *op = add_op(OP_NETLINK, PHASE_PARENT);
+
+	op->str[0] = add_string("eth0");
+	op->str[3] = add_bytes(message, sizeof(message));
+	op->data_size = sizeof(message);
+	op->num[0] = 20;
+	op->num[1] = 28;
+	op->num[2] = (uint64_t)-1;
+	add_exec_op();
+	return op;
+}
+
+static void netlink_good(void) { netlink_op(); }
+static void netlink_size_lies(void) { netlink_op()->data_size -= 4; }
+static void netlink_header_only(void) { netlink_op()->data_size = 8; }
+static void netlink_field_out(void) { netlink_op()->num[1] = 32; }
+static void netlink_field_in_header(void) { netlink_op()->num[0] = 8; }
+static void netlink_field_odd(void) { netlink_op()->num[0] = 22; }
+static void netlink_unnamed(void) { netlink_op()->str[0] = 0; }
+static void netlink_named_for_nothing(void) { netlink_op()->num[0] = (uint64_t)-1; }
+static void netlink_name_long(void) { netlink_op()->str[0] = add_string("an-interface-name"); }
+static void netlink_slot_for_nothing(void)
+{
+	struct plan_op *op = netlink_op();
+
+	op->num[1] = (uint64_t)-1;
+	op->num[2] = 3;
+}
+
+static struct plan_op *listener_op(void)
+{
+	struct plan_op *op = add_op(OP_SEND_LISTENER, PHASE_CHILD);
+
+	op->str[0] = add_string("/run/agent");
+	op->str[3] = add_bytes("{}", 2);
+	op->data_size = 2;
+	add_exec_op();
+	return op;
+}
+
+static void listener_sent(void) { listener_op(); }
+static void listener_nowhere(void) { listener_op()->str[0] = 0; }
+static void listener_silent(void) { listener_op()->data_size = 0; }
+static void listener_tolerates(void) { listener_op()->tolerate[0] = EPERM; }
+static void listener_path_long(void)
+{
+	char path[128];
+
+	memset(path, 'x', sizeof(path));
+	path[sizeof(path) - 1] = '\0';
+	listener_op()->str[0] = add_bytes(path, sizeof(path));
+}
+
+static void mempolicy_odd(void)
+{
+	struct plan_op *op = add_op(OP_SET_MEMPOLICY, PHASE_CHILD);
+
+	op->str[3] = add_bytes("1234", 4);
+	op->data_size = 4;
+	add_exec_op();
+}
+
+static void mempolicy_default(void) { add_op(OP_SET_MEMPOLICY, PHASE_CHILD); add_exec_op(); }
+static void check_fs_maybe(void) { add_op(OP_CHECK_FS, PHASE_CHILD)->num[2] = 2; add_exec_op(); }
+static void init_twice(void) { add_op(OP_INIT, PHASE_CHILD); add_op(OP_INIT, PHASE_CHILD); add_exec_op(); }
 static void pty_without_tty(void) { add_op(OP_OPEN_PTY, PHASE_CHILD); add_exec_op(); }
 
 #define GOOD(plan) { #plan, plan, 0, REPORT_NO_OP }
@@ -379,7 +451,14 @@ static const struct row {
 	BAD_OP(exec_no_candidate, 0), BAD_OP(exec_lists_cut, 0), BIG(exec_counts_wrap, 0),
 	BAD_OP(exec_counts_lie, 0), BAD_OP(exec_tolerates, 0), BAD_OP(exec_string_out, 0),
 	BAD_OP(phases_unsorted, 1), BAD_OP(skip_leaves_phase, 0), BAD_OP(skip_over_exec, 0),
-	BAD(hold_twice), BAD(proxy_twice), BAD_OP(pty_without_tty, 0),
+	GOOD(netlink_good), GOOD(listener_sent), GOOD(mempolicy_default),
+	BAD_OP(netlink_size_lies, 0), BAD_OP(netlink_header_only, 0), BAD_OP(netlink_field_out, 0),
+	BAD_OP(netlink_field_in_header, 0), BAD_OP(netlink_field_odd, 0), BAD_OP(netlink_unnamed, 0),
+	BAD_OP(netlink_named_for_nothing, 0), BAD_OP(netlink_name_long, 0),
+	BAD_OP(netlink_slot_for_nothing, 0), BAD_OP(listener_nowhere, 0), BAD_OP(listener_silent, 0),
+	BAD_OP(listener_tolerates, 0), BAD_OP(listener_path_long, 0), BAD_OP(mempolicy_odd, 0),
+	BAD_OP(check_fs_maybe, 0),
+	BAD(init_twice), BAD(proxy_twice), BAD_OP(pty_without_tty, 0),
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 

@@ -179,18 +179,30 @@ describe("an image with hostile links", { skip: unavailable() ?? false }, () => 
     assert.equal(readFileSync(join(volume, "net/ipv4/ip_forward"), "utf8"), "");
   });
 
-  it("has its sysctl set in the real procfs though a volume covers /proc by a link", async () => {
+  it("gets nothing mounted over /proc by a link that leads there (CVE-2019-19921, CVE-2023-27561)", async () => {
     using image = makeImage();
     const volume = join(image.directory, "volume");
     mkdirSync(join(volume, "sys/net/ipv4"), { recursive: true });
     writeFileSync(join(volume, "sys/net/ipv4/ip_forward"), "fake");
-    symlinkSync("/proc", join(image.layer, "alias"));
-    await runInFileSystem(image.directory, {
-      root: image.root(),
-      mounts: [...USUAL_MOUNTS, bind(volume, "/alias")],
-      linux: { sysctl: { "net.ipv4.ip_forward": "1" } },
-      script: "true",
-    });
+    for (const [link, target] of [
+      ["/proc", "/alias"],
+      ["proc/sys", "/alias2"],
+    ] as const) {
+      symlinkSync(link, join(image.layer, target));
+      await assert.rejects(
+        runInFileSystem(image.directory, {
+          root: image.root(),
+          mounts: [...USUAL_MOUNTS, bind(volume, target)],
+          linux: { sysctl: { "net.ipv4.ip_forward": "1" } },
+          script: "true",
+        }),
+        (error: TsrunError) => {
+          assert.equal(error.origin, `mounts[${USUAL_MOUNTS.length}]`);
+          assert.equal(error.errno, "EXDEV");
+          return true;
+        },
+      );
+    }
     assert.equal(readFileSync(join(volume, "sys/net/ipv4/ip_forward"), "utf8"), "fake");
   });
 });

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { describeOp, type Op, type Slot } from "../../../src/plan/index.ts";
+import { describeOp, type Op, type Slot, SlotAllocator } from "../../../src/plan/index.ts";
 import { DEFAULT_PATH, execCandidates, planProcess } from "../../../src/runtime/plan-process.ts";
-import { cpuMask, ioPriority, persona, schedAttr } from "../../../src/runtime/plan-scheduling.ts";
+import {
+  ioPriority,
+  persona,
+  planAffinity,
+  schedAttr,
+} from "../../../src/runtime/plan-scheduling.ts";
 import type { OciProcess } from "../../../src/spec/index.ts";
 
 const PROCESS: OciProcess = {
@@ -21,7 +26,13 @@ const PROCESS: OciProcess = {
   noNewPrivileges: false,
 };
 
-const OPTIONS = { ownsStdio: false, hold: false, init: false } as const;
+const OPTIONS = {
+  slots: new SlotAllocator(20),
+  root: 3 as Slot,
+  ownStdio: [],
+  hold: false,
+  init: false,
+} as const;
 const FILTER = { filter: new Uint8Array(16), flags: 4 };
 
 function kinds(process: OciProcess, options: Parameters<typeof planProcess>[1]): Op["kind"][] {
@@ -41,7 +52,8 @@ describe("planProcess", () => {
       "setresuid",
       "capset",
       "ambientSet",
-      "chdir",
+      "checkCwd",
+      "closeSlots",
       "closeRange",
       "exec",
     ];
@@ -60,6 +72,72 @@ describe("planProcess", () => {
     assert.equal(order.filter((kind) => kind === "seccomp").length, 1);
   });
 
+  it("enters the working directory as root, below the root, and as the user only if that is refused", () => {
+    const ops = planProcess(PROCESS, OPTIONS);
+    const cwd = ops.filter(({ origin }) => origin === "process.cwd");
+    assert.deepEqual(
+      cwd.map(({ op, tolerate = [], skipOk = 0, skipFailed = 0 }) => [
+        op.kind,
+        ...tolerate,
+        skipOk,
+        skipFailed,
+      ]),
+      [
+        ["openat2", "EACCES", 0, 2],
+        ["fchdir", "EACCES", 1, 0],
+        ["close", 0, 0],
+        ["close", "EBADF", 2, 0],
+        ["openat2", 0, 0],
+        ["fchdir", 0, 0],
+        ["checkCwd", 0, 0],
+      ],
+    );
+    const [opened] = cwd;
+    assert.ok(opened?.op.kind === "openat2");
+    assert.deepEqual([opened.op.path, opened.op.dir], ["/srv/.", OPTIONS.root]);
+    // RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS: /proc/self/fd/N leads nowhere.
+    assert.equal(opened.op.resolve, 0x12);
+    const user = ops.findIndex(({ op }) => op.kind === "setresuid");
+    assert.deepEqual(
+      cwd.map((op) => ops.indexOf(op) < user),
+      [true, true, true, false, false, false, false],
+    );
+  });
+
+  it("closes what the launch has used before anybody else's path is executed", () => {
+    const await_ = { start: 1 as Slot, result: 2 as Slot };
+    const order = planProcess(PROCESS, { ...OPTIONS, awaitStart: await_ }).map(({ op }) => op);
+    const closing = order.find((op) => op.kind === "closeSlots");
+    assert.deepEqual(closing, { kind: "closeSlots", keep: 1, keepToo: 2 });
+    const names = order.map(({ kind }) => kind);
+    assert.ok(names.indexOf("closeSlots") < names.indexOf("awaitStart"));
+  });
+
+  const LISTENER = { path: "/run/agent", message: "{}" };
+  for (const noNewPrivileges of [false, true]) {
+    it(`hands a listener over while the stage is there, no_new_privs ${noNewPrivileges}`, () => {
+      const ops = planProcess(
+        { ...PROCESS, noNewPrivileges },
+        { ...OPTIONS, hold: true, seccomp: { ...FILTER, flags: 1 | 4 | 32 }, listener: LISTENER },
+      );
+      const at = ops.findIndex(({ op }) => op.kind === "seccomp");
+      const [filter, send] = ops.slice(at, at + 2).map(({ op }) => op);
+      assert.ok(filter?.kind === "seccomp" && send?.kind === "sendListener");
+      assert.equal(filter.flags, 4 | 8 | 32); // not TSYNC, which the kernel refuses beside it
+      assert.deepEqual(send, { kind: "sendListener", listener: filter.listener, ...LISTENER });
+      assert.ok(at < ops.findIndex(({ op }) => op.kind === "hold"));
+      assert.equal(ops.filter(({ op }) => op.kind === "seccomp").length, 1);
+    });
+  }
+
+  it("refuses a resource limit that there is not, by its path", () => {
+    const rlimits = [{ type: "toString", soft: 1, hard: 1 }];
+    assert.throws(() => planProcess({ ...PROCESS, rlimits }, OPTIONS), {
+      code: "INVALID_SPEC",
+      origin: "process.rlimits[0].type",
+    });
+  });
+
   it("reads an rlimit of -1 as no limit", () => {
     const limit = planProcess(PROCESS, OPTIONS).find(({ op }) => op.kind === "prlimit");
     assert.deepEqual(limit?.op, { kind: "prlimit", resource: 7, soft: 64n, hard: 2n ** 64n - 1n });
@@ -67,7 +145,7 @@ describe("planProcess", () => {
   });
 
   it("gives the supervisor's pipes to the user, who may reopen them", () => {
-    const owners = planProcess(PROCESS, { ...OPTIONS, ownsStdio: true }).filter(
+    const owners = planProcess(PROCESS, { ...OPTIONS, ownStdio: [0, 1, 2] }).filter(
       ({ op }) => op.kind === "fchown",
     );
     assert.deepEqual(
@@ -119,11 +197,16 @@ describe("execCandidates", () => {
 
 describe("scheduling attributes", () => {
   it("sets one bit a CPU in whole words", () => {
-    assert.deepEqual([...cpuMask("0-2,65")], [7, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
+    const [planned] = planAffinity("0-2,65", "host", "process.execCPUAffinity.initial");
+    assert.ok(planned?.op.kind === "schedSetaffinity");
+    assert.deepEqual([...planned.op.mask], [7, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
+    assert.equal(planned.phase, "host");
+    assert.deepEqual(planAffinity(undefined, "child", "process"), []);
   });
-  for (const list of ["", "a", "3-1", "1,,2", "99999999"]) {
+  for (const list of [" ", "a", "3-1", "1,,2", "99999999"]) {
     it(`refuses the CPU list "${list}"`, () => {
-      assert.throws(() => cpuMask(list), { code: "INVALID_SPEC" });
+      const origin = "process.execCPUAffinity.final";
+      assert.throws(() => planAffinity(list, "child", origin), { code: "INVALID_SPEC", origin });
     });
   }
   it("packs struct sched_attr", () => {
