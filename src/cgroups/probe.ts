@@ -35,6 +35,20 @@ export function probeCgroups(path: string): CgroupFacts {
 
 /** Where cgroup v2 is. Throws CGROUP_UNAVAILABLE where it is not mounted. */
 export function readHierarchy(): CgroupHierarchy {
+  // The table of mounts can be long; the mount that was found before is there as a rule.
+  if (!found || !isCgroup2(found.mountPoint)) found = findMount();
+  const own = parseOwnCgroup(readFileSync("/proc/self/cgroup", "utf8"));
+  return {
+    mountPoint: found.mountPoint,
+    ownPath: own === undefined ? undefined : pathBelowMount(found.root, own),
+  };
+}
+
+type Cgroup2Mount = ReturnType<typeof parseCgroup2Mounts>[number];
+
+let found: Cgroup2Mount | undefined;
+
+function findMount(): Cgroup2Mount {
   const mounts = parseCgroup2Mounts(readFileSync("/proc/self/mountinfo", "utf8"));
   // A later mount on a directory above may hide one of these.
   const mount = mounts.find(({ mountPoint }) => isCgroup2(mountPoint));
@@ -43,11 +57,7 @@ export function readHierarchy(): CgroupHierarchy {
       hint: "Mount it: mount -t cgroup2 cgroup2 /sys/fs/cgroup (or /sys/fs/cgroup/unified beside v1).",
     });
   }
-  const own = parseOwnCgroup(readFileSync("/proc/self/cgroup", "utf8"));
-  return {
-    mountPoint: mount.mountPoint,
-    ownPath: own === undefined ? undefined : pathBelowMount(mount.root, own),
-  };
+  return mount;
 }
 
 /**

@@ -15,7 +15,13 @@ import { passed, timed } from "../base/timeline.ts";
 import { UndoStack } from "../base/undo.ts";
 import { removeTree, socketpair } from "../ffi/index.ts";
 import type { LaunchPlan, RelayPlan } from "../plan/index.ts";
-import { closePrepared, exitStatusCode, type Launch, launch } from "../runtime/index.ts";
+import {
+  closePrepared,
+  exitStatusCode,
+  type Launch,
+  type LaunchIo,
+  launch,
+} from "../runtime/index.ts";
 import { type AttachStream, attachTo } from "./attach/index.ts";
 import { composeEtcFiles } from "./bundle/etc-files.ts";
 import { withContainer } from "./container.ts";
@@ -248,12 +254,21 @@ function launchAttached(
   if (!attach) return { launched: launch(plan, io), attachment: undefined };
   const [ours, theirs] = socketpair();
   undo.defer(() => closeSync(theirs));
-  // From here on the attachment owns its descriptor.
-  const attachment = attachTo(ours);
+  // First the launch: while the stage works there is time to load and make the streams.
+  const launched = launchOrClose(plan, { ...io, clientFd: theirs }, ours);
   try {
-    return { launched: launch(plan, { ...io, clientFd: theirs }), attachment };
+    return { launched, attachment: attachTo(ours) };
   } catch (error) {
-    attachment.detach();
+    launched.detach();
+    throw error;
+  }
+}
+
+function launchOrClose(plan: LaunchPlan, io: LaunchIo, ours: number): Launch {
+  try {
+    return launch(plan, io);
+  } catch (error) {
+    closeSync(ours);
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, lstatSync, openSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { readFileInRoot } from "../ffi/index.ts";
 import type { UserFiles } from "./bundle/user.ts";
@@ -13,6 +13,7 @@ export function readUserFiles(roots: readonly string[]): UserFiles {
   const fds: number[] = [];
   try {
     for (const root of roots) {
+      if (hasNoEtc(root)) continue;
       const fd = openIfThere(root);
       if (fd !== undefined) fds.push(fd);
     }
@@ -20,6 +21,11 @@ export function readUserFiles(roots: readonly string[]): UserFiles {
   } finally {
     for (const fd of fds) closeSync(fd);
   }
+}
+
+/** As a rule for a writable layer. An "etc" that is a link is followed later, below the root. */
+function hasNoEtc(root: string): boolean {
+  return lstatSync(`${root}/etc`, { throwIfNoEntry: false }) === undefined;
 }
 
 /** A writable layer that is not made yet hides nothing. */

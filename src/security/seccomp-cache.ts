@@ -45,7 +45,21 @@ export function seccompFilter(
   seccomp: OciSeccomp,
   { arch, cacheDir }: { readonly arch: MachineArch; readonly cacheDir: string },
 ): Uint8Array {
-  const key = cacheKey(seccomp, arch);
+  const ofProfile = ofProfiles.get(seccomp);
+  if (ofProfile?.arch === arch) return ofProfile.filter;
+  const filter = filterOfKey(cacheKey(seccomp, arch), seccomp, { arch, cacheDir });
+  ofProfiles.set(seccomp, { arch, filter });
+  return filter;
+}
+
+/** A profile is never changed, and writing it out as a key is what costs most. */
+const ofProfiles = new WeakMap<OciSeccomp, { arch: MachineArch; filter: Uint8Array }>();
+
+function filterOfKey(
+  key: string,
+  seccomp: OciSeccomp,
+  { arch, cacheDir }: { readonly arch: MachineArch; readonly cacheDir: string },
+): Uint8Array {
   let filter = inProcess.get(key);
   if (!filter) {
     const keyBytes = padded(Buffer.from(key));
