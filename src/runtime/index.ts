@@ -37,8 +37,9 @@ export {
 } from "../security/index.ts";
 export { type ExitStatus, exitStatusCode } from "./exit-status.ts";
 export { type HostFacts, probeHost } from "./facts.ts";
+export { execError } from "./failure.ts";
 export { type Launch, type LaunchIo, launch, stagePath } from "./launch.ts";
-export { type ContainerLaunch, planContainer } from "./plan-container.ts";
+export { type ContainerLaunch, type HandOver, planContainer } from "./plan-container.ts";
 export { type ExecLaunch, planExec } from "./plan-exec.ts";
 export {
   closePrepared,
@@ -46,3 +47,10 @@ export {
   type Prepared,
   prepareLaunch,
 } from "./prepare.ts";
+export {
+  isProcessAlive,
+  openProcess,
+  type ProcessIdentity,
+  readProcessIdentity,
+  waitForEnd,
+} from "./process-identity.ts";

@@ -140,7 +140,15 @@ function terminalOps({ tty }: SupervisedOptions) {
   if (!tty) return [];
   const ops: Op[] = [
     { kind: "open", path: "/dev/pts", dir: SLOT_CWD, flags: O_DIRECTORY, out: DEVPTS },
-    { kind: "openPty", devpts: DEVPTS, rows: 24, cols: 80, out: SLAVE },
+    {
+      kind: "openPty",
+      devpts: DEVPTS,
+      rows: 24,
+      cols: 80,
+      out: SLAVE,
+      socket: SLOT_CWD,
+      message: "",
+    },
     { kind: "setsid" },
     { kind: "stdioPty", slave: SLAVE },
   ];
