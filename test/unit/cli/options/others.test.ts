@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import fc from "fast-check";
 import { parseDevice, parseDeviceRule } from "../../../../src/cli/options/devices.ts";
 import {
   parseCgroupParent,
@@ -12,7 +13,6 @@ import {
   parseWorkdir,
 } from "../../../../src/cli/options/identity.ts";
 import { parseLogOptions } from "../../../../src/cli/options/log-options.ts";
-import fc from "fast-check";
 import { parseAddHost, parseDns } from "../../../../src/cli/options/network-files.ts";
 import { parseCapabilities, parseSecurityOptions } from "../../../../src/cli/options/security.ts";
 import { parseSysctl } from "../../../../src/cli/options/sysctl.ts";
@@ -47,11 +47,16 @@ describe("parseUlimit", () => {
   it("comes back from its parts, and never ends in anything but a limit or INVALID_ARGUMENT", () => {
     const value = fc.oneof(fc.nat(), fc.constant(-1));
     fc.assert(
-      fc.property(fc.constantFrom("RLIMIT_NOFILE", "RLIMIT_CORE", "RLIMIT_RTTIME"), value, value, (type, soft, hard) => {
-        fc.pre(hard === -1 || (soft !== -1 && soft <= hard));
-        const name = type.slice("RLIMIT_".length).toLowerCase();
-        assert.deepEqual(parseUlimit(`${name}=${soft}:${hard}`), { type, soft, hard });
-      }),
+      fc.property(
+        fc.constantFrom("RLIMIT_NOFILE", "RLIMIT_CORE", "RLIMIT_RTTIME"),
+        value,
+        value,
+        (type, soft, hard) => {
+          fc.pre(hard === -1 || (soft !== -1 && soft <= hard));
+          const name = type.slice("RLIMIT_".length).toLowerCase();
+          assert.deepEqual(parseUlimit(`${name}=${soft}:${hard}`), { type, soft, hard });
+        },
+      ),
     );
     fc.assert(
       fc.property(fc.string(), (text) => {
