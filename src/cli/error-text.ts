@@ -1,4 +1,5 @@
 import { TsrunError } from "../base/errors.ts";
+import { nameOptions } from "./option-origins.ts";
 
 /**
  * What is printed of an error: the sentence and the hint; with `debug` also the code, the field at fault
@@ -9,7 +10,7 @@ export function errorText(error: unknown, { debug }: { readonly debug: boolean }
     return error.errors.map((each) => errorText(each, { debug })).join("\n");
   }
   if (!(error instanceof TsrunError)) return bugText(error);
-  const lines = [`Error: ${error.message}`];
+  const lines = [`Error: ${nameOptions(error.message)}`];
   if (error.hint !== undefined) lines.push(`Hint: ${error.hint}`);
   if (debug) lines.push(...details(error));
   return lines.join("\n");
