@@ -22,6 +22,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 import { createBusyboxRoot } from "./busybox-root.ts";
+import { buildLatePackages, latePackages } from "./late-packages.ts";
 import { nodeBuiltins } from "./node-builtins.ts";
 
 const PROJECT = resolve(import.meta.dirname, "..");
@@ -35,7 +36,7 @@ const INPUTS = [
   "package.json",
   "package-lock.json",
   "tsconfig*.json",
-  "scripts/{build,node-builtins}.ts",
+  "scripts/{build,late-packages,node-builtins}.ts",
   "scripts/{cli-entry,code-cache}.cjs",
 ];
 
@@ -111,6 +112,8 @@ function run(command: string, args: readonly string[]): Promise<void> {
  * evaluated when it is typed, and Node's loader for ES modules alone would cost 10 ms more.
  */
 async function bundle(): Promise<void> {
+  const late = new Set<string>();
+  const plugins = [nodeBuiltins, latePackages(late)];
   await Promise.all([
     build({
       ...SHARED,
@@ -121,7 +124,7 @@ async function bundle(): Promise<void> {
       banner: {
         js: 'const __importMetaUrl=process.getBuiltinModule("node:url").pathToFileURL(__filename).href;',
       },
-      plugins: [nodeBuiltins],
+      plugins,
     }),
     build({
       ...SHARED,
@@ -131,9 +134,10 @@ async function bundle(): Promise<void> {
       banner: {
         js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);',
       },
-      plugins: [nodeBuiltins],
+      plugins,
     }),
   ]);
+  await buildLatePackages(late, SHARED);
 }
 
 async function declarations(): Promise<void> {
