@@ -6,7 +6,7 @@ import { writeSync } from "node:fs";
 import { hasErrno } from "../base/errors.ts";
 
 /** Throws EPIPE when the reader has gone. */
-export function print(text: string): void {
+export function print(text: string | Uint8Array): void {
   writeAll(1, text);
 }
 
@@ -24,7 +24,7 @@ export function printError(line: string): void {
 }
 
 /** A pipe that somebody made non-blocking answers EAGAIN when it is full: it is asked again shortly after. */
-function writeAll(fd: number, text: string): void {
+function writeAll(fd: number, text: string | Uint8Array): void {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; ) {
     try {

@@ -2,14 +2,17 @@
  * What a container changed, read from its upper alone: `tsrun diff`.
  */
 import { closeSync, constants, readdirSync } from "node:fs";
+import { hasErrno } from "../base/errors.ts";
 import { O_PATH, openInRoot, openRoot, statx } from "../ffi/index.ts";
-import { entryKind, existsInLayers, Layer } from "./layer-view.ts";
+import { entryInLayers, entryKind, Layer } from "./layer-view.ts";
 
 export type ChangeKind = "added" | "changed" | "deleted";
 
 export interface Change {
   /** Absolute in the container. Bytes that are not UTF-8 are shown as replacement characters. */
   readonly path: string;
+  /** The path as it is. */
+  readonly bytes: Buffer;
   readonly kind: ChangeKind;
 }
 
@@ -28,7 +31,7 @@ export function readDiff(layers: readonly string[], upper: string): readonly Cha
     for (const path of layers) opened.push(new Layer(path));
     const root = openRoot(upper);
     try {
-      return new DiffWalk(opened, root).walk("");
+      return new DiffWalk(opened, root).walk(Buffer.alloc(0));
     } finally {
       closeSync(root);
     }
@@ -47,23 +50,35 @@ class DiffWalk {
     this.#root = root;
   }
 
-  walk(directory: string): readonly Change[] {
-    for (const name of this.#names(directory)) this.#visit(`${directory}/${name}`);
+  walk(directory: Buffer): readonly Change[] {
+    for (const name of this.#names(directory)) this.#visit(below(directory, name));
     return this.#changes;
   }
 
-  #names(directory: string): readonly string[] {
+  #names(directory: Buffer): readonly Buffer[] {
     const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-    const fd = openInRoot(this.#root, directory || "/", { flags });
+    const fd = this.#open(directory, flags);
+    if (fd === undefined) return [];
     try {
-      return readdirSync(`/proc/self/fd/${fd}`).sort();
+      return readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" }).sort(Buffer.compare);
     } finally {
       closeSync(fd);
     }
   }
 
-  #visit(path: string): void {
-    const fd = openInRoot(this.#root, path, { flags: O_PATH | O_NOFOLLOW });
+  /** undefined for what a running container has removed meanwhile. */
+  #open(path: Buffer, flags: number): number | undefined {
+    try {
+      return openInRoot(this.#root, path.length === 0 ? "/" : path, { flags });
+    } catch (error) {
+      if (hasErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
+      throw error;
+    }
+  }
+
+  #visit(path: Buffer): void {
+    const fd = this.#open(path, O_PATH | O_NOFOLLOW);
+    if (fd === undefined) return;
     let isDirectory: boolean;
     let kind: ReturnType<typeof entryKind>;
     try {
@@ -73,24 +88,37 @@ class DiffWalk {
     } finally {
       closeSync(fd);
     }
-    const below = existsInLayers(this.#layers, path);
+    const existed = entryInLayers(this.#layers, path) !== undefined;
     if (kind === "whiteout") {
-      if (below) this.#changes.push({ path, kind: "deleted" });
+      if (existed) this.#add(path, "deleted");
       return;
     }
-    this.#changes.push({ path, kind: below ? "changed" : "added" });
+    this.#add(path, existed ? "changed" : "added");
     if (kind === "opaque-directory") this.#deleteHidden(path);
     if (isDirectory) this.walk(path);
   }
 
   /** An opaque directory replaces the one below it: what it does not repeat is gone. */
-  #deleteHidden(directory: string): void {
-    const kept = new Set(this.#names(directory));
-    const below = new Set(this.#layers.flatMap((layer) => layer.names(directory)));
-    for (const name of [...below].sort()) {
-      const path = `${directory}/${name}`;
-      if (kept.has(name) || !existsInLayers(this.#layers, path)) continue;
-      this.#changes.push({ path, kind: "deleted" });
+  #deleteHidden(directory: Buffer): void {
+    // By latin1, in which each byte is a character.
+    const kept = new Set(this.#names(directory).map((name) => name.toString("latin1")));
+    const hidden = new Set(
+      this.#layers.flatMap((layer) =>
+        layer.names(directory).map((name) => name.toString("latin1")),
+      ),
+    );
+    for (const name of [...hidden].sort()) {
+      const path = below(directory, Buffer.from(name, "latin1"));
+      if (kept.has(name) || !entryInLayers(this.#layers, path)) continue;
+      this.#add(path, "deleted");
     }
   }
+
+  #add(path: Buffer, kind: ChangeKind): void {
+    this.#changes.push({ path: path.toString(), bytes: path, kind });
+  }
+}
+
+function below(directory: Buffer, name: Buffer): Buffer {
+  return Buffer.concat([directory, Buffer.from("/"), name]);
 }

@@ -5,14 +5,33 @@
  */
 import { closeSync, constants, readdirSync } from "node:fs";
 import { hasErrno } from "../base/errors.ts";
-import { getXattr, O_PATH, openInRoot, openRoot, type Statx, statx } from "../ffi/index.ts";
+import {
+  getXattr,
+  O_PATH,
+  openat2,
+  openRoot,
+  RESOLVE,
+  readFileInRoot,
+  readLinkInRoot,
+  type Statx,
+  statx,
+  type Text,
+} from "../ffi/index.ts";
 
 const S_IFMT = 0o170000;
 const S_IFCHR = 0o020000;
 const S_IFDIR = 0o040000;
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 
+/** A link on the way is no directory of this layer: what is behind it, only the whole stack knows. */
+const RESOLVE_LAYER = RESOLVE.IN_ROOT | RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS;
+
 export type EntryKind = "whiteout" | "opaque-directory" | "directory" | "other";
+
+export interface LayerEntry {
+  readonly kind: EntryKind;
+  readonly stat: Statx;
+}
 
 /** One layer as an open directory; nothing leads out of it. */
 export class Layer implements Disposable {
@@ -23,14 +42,9 @@ export class Layer implements Disposable {
   }
 
   /** What is at `path` ("/a/b"); links are not followed. undefined where there is nothing. */
-  entry(path: string): { readonly kind: EntryKind; readonly stat: Statx } | undefined {
-    let fd: number;
-    try {
-      fd = openInRoot(this.#fd, path, { flags: O_PATH | O_NOFOLLOW });
-    } catch (error) {
-      if (hasErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
-      throw error;
-    }
+  entry(path: Text): LayerEntry | undefined {
+    const fd = this.#open(path, O_PATH);
+    if (fd === undefined) return undefined;
     try {
       const stat = statx(fd, "");
       return { kind: entryKind(fd, stat), stat };
@@ -40,19 +54,35 @@ export class Layer implements Disposable {
   }
 
   /** The names in the directory at `path`; none where there is no directory. */
-  names(path: string): readonly string[] {
-    const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-    let fd: number;
+  names(path: Text): readonly Buffer[] {
+    const fd = this.#open(path, O_RDONLY | O_DIRECTORY);
+    if (fd === undefined) return [];
     try {
-      fd = openInRoot(this.#fd, path, { flags });
-    } catch (error) {
-      if (hasErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return [];
-      throw error;
-    }
-    try {
-      return readdirSync(`/proc/self/fd/${fd}`);
+      return readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
     } finally {
       closeSync(fd);
+    }
+  }
+
+  /** What the regular file at `path`, an entry of this layer, holds. */
+  read(path: string): Buffer {
+    return Buffer.from(readFileInRoot(this.#fd, path));
+  }
+
+  /** Where the link at `path`, an entry of this layer, leads. */
+  readLink(path: string): string {
+    return Buffer.from(readLinkInRoot(this.#fd, path)).toString();
+  }
+
+  #open(path: Text, flags: number): number | undefined {
+    try {
+      return openat2(this.#fd, path.length === 0 ? "." : path, {
+        flags: flags | O_NOFOLLOW,
+        resolve: RESOLVE_LAYER,
+      });
+    } catch (error) {
+      if (hasErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
+      throw error;
     }
   }
 
@@ -94,22 +124,27 @@ function readXattr(path: string, name: string): Uint8Array | undefined {
   }
 }
 
-/** Whether `path` exists in the stack (uppermost first) that these layers make. */
-export function existsInLayers(layers: readonly Layer[], path: string): boolean {
+/** What the stack of these layers (uppermost first) shows at `path`, and which of them shows it. */
+export function entryInLayers(
+  layers: readonly Layer[],
+  path: Text,
+): (LayerEntry & { readonly layer: Layer }) | undefined {
   for (const layer of layers) {
     const entry = layer.entry(path);
-    if (entry) return entry.kind !== "whiteout";
-    if (hides(layer, path)) return false;
+    if (entry) return entry.kind === "whiteout" ? undefined : { ...entry, layer };
+    if (hides(layer, path)) return undefined;
   }
-  return false;
+  return undefined;
 }
 
 /** True if a directory above `path` is replaced, opaque or whited out in this layer. */
-function hides(layer: Layer, path: string): boolean {
-  const parts = path.split("/").filter((part) => part !== "");
-  for (let length = parts.length - 1; length > 0; length -= 1) {
-    const above = layer.entry(`/${parts.slice(0, length).join("/")}`);
+function hides(layer: Layer, path: Text): boolean {
+  const bytes = Buffer.from(path);
+  for (let at = bytes.lastIndexOf(SLASH); at > 0; at = bytes.lastIndexOf(SLASH, at - 1)) {
+    const above = layer.entry(bytes.subarray(0, at));
     if (above && above.kind !== "directory") return true;
   }
   return false;
 }
+
+const SLASH = 0x2f;

@@ -86,6 +86,24 @@ describe("cp", () => {
   }
 });
 
+describe("a name that is no UTF-8", () => {
+  it("is copied in and out, and told by diff, as it is", async () => {
+    const name = Buffer.from([0x61, 0xff, 0xfe, 0x62]);
+    const place = (directory: string) => Buffer.concat([Buffer.from(`${directory}/`), name]);
+    mkdirSync(cli.file("odd"));
+    writeFileSync(place(cli.file("odd")), "odd");
+    await cli.ok("create", "--name", "odd", "busybox", "true");
+    await cli.ok("cp", cli.file("odd"), "odd:/odd");
+    const { bytes } = await cli.run(["diff", "odd"]);
+    assert.equal(bytes.toString("latin1"), "A /odd\nA /odd/a\xff\xfeb\n");
+    const template = await cli.run(["diff", "--format", "{{.Path}} – {{.Kind}}", "odd"]);
+    assert.ok(template.bytes.includes(Buffer.concat([name, Buffer.from(" – A\n")])));
+    await cli.ok("cp", "odd:/odd", cli.file("odd-back"));
+    assert.equal(readFileSync(place(cli.file("odd-back")), "utf8"), "odd");
+    await cli.ok("rm", "odd");
+  });
+});
+
 describe("diff", () => {
   it("tells what was added, changed and deleted", async () => {
     const script = "echo x > /new; rm /etc/passwd; echo y >> /etc/group";

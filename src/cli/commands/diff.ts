@@ -20,8 +20,14 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
     print(`${toJson(byKind, 2)}\n`);
     return;
   }
-  const template = compileTemplate(format ?? "{{.Kind}} {{.Path}}");
-  print(
-    lines(changes.map(({ kind, path }) => template.render({ Kind: LETTERS[kind], Path: path }))),
+  // A name may be any bytes: in latin1 each is one character, and comes out as it went in.
+  const template = compileTemplate(latin1(Buffer.from(format ?? "{{.Kind}} {{.Path}}")));
+  const rows = changes.map(({ kind, bytes }) =>
+    template.render({ Kind: LETTERS[kind], Path: latin1(bytes) }),
   );
+  print(Buffer.from(lines(rows), "latin1"));
+}
+
+function latin1(bytes: Buffer): string {
+  return bytes.toString("latin1");
 }

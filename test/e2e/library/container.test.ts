@@ -155,6 +155,17 @@ describe("a container", { skip: busyboxRootUnavailable() ?? false }, () => {
     assert.equal(stdout, "99\n/tmp\nCapEff:\t0000000000000000\n");
   });
 
+  it("is started as the user whom its own files name, however it has changed them", async () => {
+    const script =
+      "[ -L /etc ] || { mkdir /new; echo new:x:42:43::/:/bin/sh > /new/passwd; rm -r /etc; ln -s new /etc; }; id -u";
+    await using container = await make(script, { user: "root" });
+    await container.start();
+    await container.wait();
+    await assert.rejects(container.start(), { code: "INVALID_ARGUMENT" }, "root is gone");
+    const again = await container.inspect();
+    assert.equal(again.status, "exited");
+  });
+
   it("stands still while it is paused", async () => {
     await using container = await make(TICKER);
     await container.start();

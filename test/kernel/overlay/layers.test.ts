@@ -14,13 +14,14 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { removeTree, setXattr, writeFileInRoot } from "../../../src/ffi/index.ts";
+import { readFileInRoot, removeTree, setXattr, writeFileInRoot } from "../../../src/ffi/index.ts";
 import {
   createUpper,
   openDetachedRoot,
   planOverlay,
   probeOverlay,
   readDiff,
+  readMergedFile,
 } from "../../../src/overlay/index.ts";
 
 let base: string;
@@ -61,7 +62,82 @@ function diff(layers: readonly string[], upper: string): string[] {
   return readDiff(layers, upper).map(({ kind, path }) => `${letters[kind]} ${path}`);
 }
 
+describe("readMergedFile", () => {
+  const PASSWD = "/etc/passwd";
+  const read = (layers: readonly string[]) => readMergedFile(layers, PASSWD)?.toString();
+  /** What the kernel shows of the same stack. */
+  const mounted = (layers: readonly string[]) => {
+    const fd = openDetachedRoot({ kind: "overlay", lower: layers, options: [], idMapped: false });
+    try {
+      return Buffer.from(readFileInRoot(fd, PASSWD)).toString();
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, "ENOENT");
+      return undefined;
+    } finally {
+      closeSync(fd);
+    }
+  };
+  const base = { "etc/passwd": "base", "etc/other": "other", "usr/etc/passwd": "usr" };
+
+  for (const [what, script, expected] of [
+    ["the lower file where nothing changed", "touch x", "base"],
+    ["the upper file", "echo -n new > etc/passwd", "new"],
+    ["nothing below a whiteout", "rm etc/passwd", undefined],
+    ["nothing below a removed directory", "rm -r etc", undefined],
+    ["nothing in an opaque directory", "rm -r etc; mkdir etc; touch etc/other", undefined],
+    ["a directory that became a link", "rm -r etc; ln -s usr/etc etc", "usr"],
+    ["a link that leads up and around", "rm -r etc; ln -s ../../usr/../usr/./etc etc", "usr"],
+    ["an absolute link to a lower file", "rm etc/passwd; ln -s /usr/etc/passwd etc/passwd", "usr"],
+    ["a link to a lower link", "rm -r etc; ln -s /e etc; ln -s usr/etc e", "usr"],
+    ["no end of links", "rm -r etc; ln -s etc etc", undefined],
+    ["no directory", "rm etc/passwd; mkdir etc/passwd", undefined],
+    ["a file in place of the directory", "rm -r etc; touch etc", undefined],
+  ] as const) {
+    it(`finds ${what}`, () => {
+      const lower = [layer(base)];
+      const layers = [change(lower, script), ...lower];
+      assert.equal(read(layers), expected);
+      if (expected !== undefined) assert.equal(mounted(layers), expected);
+    });
+  }
+
+  it("looks through three layers, the middle one of which hides the lowest", () => {
+    const lowest = layer(base);
+    const middle = change([lowest], "rm -r etc; mkdir etc; echo -n middle > etc/group");
+    const top = change([middle, lowest], "touch etc/new");
+    assert.equal(read([top, middle, lowest]), undefined);
+    assert.equal(readMergedFile([top, middle, lowest], "/etc/group")?.toString(), "middle");
+  });
+
+  it("counts a directory that is not made yet as empty", () => {
+    assert.equal(read(["/dev/shm/tsrun-no-such-directory", layer(base)]), "base");
+  });
+});
+
 describe("readDiff", () => {
+  it("tells names that are no UTF-8 as the bytes that they are", () => {
+    const name = "$(printf '\\377\\376')";
+    const layers = [layer({ "dir/f": "" })];
+    const upper = change(layers, `touch "${name}" "dir/${name}"`);
+    assert.deepEqual(
+      readDiff(layers, upper).map(({ bytes }) => bytes.toString("latin1")),
+      ["/dir", "/dir/\xff\xfe", "/\xff\xfe"],
+    );
+    assert.deepEqual(diff(layers, upper), ["C /dir", "A /dir/\ufffd\ufffd", "A /\ufffd\ufffd"]);
+    const again = [upper, ...layers];
+    assert.deepEqual(
+      readDiff(again, change(again, `rm "${name}" "dir/${name}"`)).map(({ kind }) => kind),
+      ["changed", "deleted", "deleted"],
+    );
+  });
+
+  it("does not look behind a link that a directory has replaced", () => {
+    const lower = layer({ "real/f": "1" });
+    symlinkSync("real", join(lower, "way"));
+    const upper = change([lower], "rm way; mkdir way; echo 2 > way/f");
+    assert.deepEqual(diff([lower], upper), ["C /way", "A /way/f"]);
+  });
+
   it("tells added, changed and deleted paths, and the directories they are in", () => {
     const layers = [layer({ "etc/b": "2" }), layer({ "etc/a": "1", "bin/x": "x", "old/f": "" })];
     const upper = change(
