@@ -1,8 +1,4 @@
-<<<<<<< ours
-import { closeSync, lstatSync, openSync } from "node:fs";
-=======
 import { closeSync } from "node:fs";
->>>>>>> theirs
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { openRoot, readFileInRoot } from "../ffi/index.ts";
 import { readMergedFile } from "../overlay/index.ts";
@@ -14,41 +10,23 @@ import type { UserFiles } from "./bundle/user.ts";
  */
 export function readUserFiles(roots: readonly string[]): UserFiles {
   const [only] = roots;
-  if (only === undefined || roots.length > 1)
+  if (only === undefined || roots.length > 1) {
     return userFiles((path) => readMergedFile(roots, path));
+  }
   const fd = openRoot(only);
   try {
-<<<<<<< ours
-    for (const root of roots) {
-      if (hasNoEtc(root)) continue;
-      const fd = openIfThere(root);
-      if (fd !== undefined) fds.push(fd);
-    }
-    return { passwd: readFirst(fds, "/etc/passwd"), group: readFirst(fds, "/etc/group") };
-=======
     return userFiles((path) => readIfThere(fd, path));
->>>>>>> theirs
   } finally {
     closeSync(fd);
   }
 }
 
-<<<<<<< ours
-/** As a rule for a writable layer. An "etc" that is a link is followed later, below the root. */
-function hasNoEtc(root: string): boolean {
-  return lstatSync(`${root}/etc`, { throwIfNoEntry: false }) === undefined;
-}
-
-/** A writable layer that is not made yet hides nothing. */
-function openIfThere(root: string): number | undefined {
-=======
 function userFiles(read: (path: string) => Uint8Array | undefined): UserFiles {
   const text = (path: string) => Buffer.from(read(path) ?? "").toString();
   return { passwd: text("/etc/passwd"), group: text("/etc/group") };
 }
 
 function readIfThere(root: number, path: string): Uint8Array | undefined {
->>>>>>> theirs
   try {
     return readFileInRoot(root, path);
   } catch (error) {

@@ -3,7 +3,7 @@
  * directories hide, and links are followed in the whole stack. The layers of tsrun's own mounts are
  * complete in themselves (plan.ts: no redirects, no metadata-only copies).
  */
-import { hasErrno } from "../base/errors.ts";
+import { lstatSync } from "node:fs";
 import { entryInLayers, Layer } from "./layer-view.ts";
 
 const S_IFMT = 0o170000;
@@ -17,25 +17,26 @@ const MAX_LINKS = 40;
  * there is no regular file. A directory that is not made yet hides nothing.
  */
 export function readMergedFile(directories: readonly string[], path: string): Buffer | undefined {
-  const layers: Layer[] = [];
-  try {
-    for (const directory of directories) {
-      const layer = openIfThere(directory);
-      if (layer) layers.push(layer);
-    }
-    // Nearly always there is no link on the way, and one look in each layer is enough.
-    return readEntry(layers, path) ?? readThroughLinks(layers, path);
-  } finally {
-    for (const layer of layers) layer[Symbol.dispose]();
-  }
+  // Nearly always there is no link on the way, and few layers have anything there.
+  const [first] = partsOf(path);
+  const concerned = directories.filter((directory) => isThere(`${directory}/${first ?? ""}`));
+  return (
+    withLayers(concerned, (layers) => readEntry(layers, path)) ??
+    withLayers(directories.filter(isThere), (layers) => readThroughLinks(layers, path))
+  );
 }
 
-function openIfThere(directory: string): Layer | undefined {
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function withLayers<T>(directories: readonly string[], use: (layers: readonly Layer[]) => T): T {
+  const layers: Layer[] = [];
   try {
-    return new Layer(directory);
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return undefined;
-    throw error;
+    for (const directory of directories) layers.push(new Layer(directory));
+    return use(layers);
+  } finally {
+    for (const layer of layers) layer[Symbol.dispose]();
   }
 }
 
