@@ -21,6 +21,8 @@ export const ERROR_CODES = {
   STORE_UNAVAILABLE: "the state or data directory cannot be read or written",
   NO_SPACE: "the disk is full",
   IMAGE_INVALID: "an image or archive is malformed or hostile",
+  REGISTRY_UNAVAILABLE: "a registry cannot be reached, or answers with an error",
+  REGISTRY_DENIED: "a registry refuses these credentials, or wants some",
   SUPERVISOR_LOST: "the container's supervisor is gone",
   TIMEOUT: "something did not happen in time",
   ABORTED: "the caller's AbortSignal ended it",

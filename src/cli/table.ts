@@ -5,6 +5,7 @@
 import { CHANGE_COMMANDS } from "./table/change-commands.ts";
 import { IMAGE_COMMANDS } from "./table/image-commands.ts";
 import { LOOK_COMMANDS } from "./table/look-commands.ts";
+import { REGISTRY_COMMANDS } from "./table/registry-commands.ts";
 import { RUN_COMMANDS } from "./table/run-commands.ts";
 import { SYSTEM_COMMANDS } from "./table/system-commands.ts";
 import type { CommandSpec } from "./table/types.ts";
@@ -13,6 +14,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...RUN_COMMANDS,
   ...CHANGE_COMMANDS,
   ...LOOK_COMMANDS,
+  ...REGISTRY_COMMANDS,
   ...IMAGE_COMMANDS,
   ...SYSTEM_COMMANDS,
 ];

@@ -56,7 +56,7 @@ export async function createLocked(
   const resolved = lookUpRequest(engine, request);
   makeBindSources(request, undo);
   if (root.image) makeMountPoints(engine);
-  const { id, held } = await makeDirectory(engine, root.image?.layers[0], undo);
+  const { id, held } = await makeDirectory(engine, root.rootLayer, undo);
   const name = await claimName(engine, { wanted: request.name, throwaway, id });
   undo.defer(() => releaseOwnName(engine, name, id));
   using userns = await chooseIdMaps(engine, request.namespaces?.user);

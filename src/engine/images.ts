@@ -1,16 +1,34 @@
 /**
  * Images as the engine's user names them: the image store, and what containers have to do with it.
  */
+import { TsrunError } from "../base/errors.ts";
 import {
+  completeName,
+  type ImageLayer,
   ImageStore,
   type ImportOptions,
+  imageLayers,
+  imageSize,
   importImage as importIntoStore,
+  type NameVersion,
+  nameVersions,
+  type PrunedImages,
+  type PullOptions,
+  type PushedImage,
+  type PushOptions,
+  promoteName,
+  pruneImages as pruneStore,
+  pullImage as pullIntoStore,
+  pushImage as pushFromStore,
+  readStoreUsage,
   removeImage as removeFromStore,
   resolveImage,
   type StoredImage,
+  type StoreUsage,
   tagImage as tagInStore,
 } from "../images/index.ts";
 import type { Engine } from "./engine.ts";
+import type { ContainerRequest } from "./request.ts";
 import { listContainerIds, readConfig } from "./store/config.ts";
 
 /** A directory, a tar archive or "-" for one on stdin becomes an image of one layer with this name. */
@@ -32,6 +50,24 @@ export function inspectImage(engine: Engine, ref: string): StoredImage {
   return resolveImage(new ImageStore(engine.root), ref);
 }
 
+/**
+ * What was typed, or where only registries.conf says which image a short name stands for, the whole
+ * name. The other functions take what this answers.
+ */
+export function completeImageName(engine: Engine, ref: string): Promise<string> {
+  return completeName(new ImageStore(engine.root), ref);
+}
+
+/** Bytes of its unpacked archives. */
+export function readImageSize(engine: Engine, image: StoredImage): number {
+  return imageSize(new ImageStore(engine.root), image);
+}
+
+/** The lowest first. */
+export function listImageLayers(engine: Engine, image: StoredImage): readonly ImageLayer[] {
+  return imageLayers(new ImageStore(engine.root), image);
+}
+
 /** Throws WRONG_STATE for an image whose layers a container stands on. */
 export function removeImage(engine: Engine, ref: string): ReturnType<typeof removeFromStore> {
   return removeFromStore(new ImageStore(engine.root), ref, { used: usedImages(engine) });
@@ -39,6 +75,93 @@ export function removeImage(engine: Engine, ref: string): ReturnType<typeof remo
 
 export function tagImage(engine: Engine, ref: string, name: string): Promise<void> {
   return tagInStore(new ImageStore(engine.root), ref, name);
+}
+
+/** What the name points to and has pointed to, the newest first. */
+export function listImageVersions(engine: Engine, name: string): readonly NameVersion[] {
+  return nameVersions(new ImageStore(engine.root), name);
+}
+
+/** Lets a name point to one of its versions again; without one to the one before the current. */
+export function promoteImage(engine: Engine, name: string, version?: number): Promise<NameVersion> {
+  return promoteName(new ImageStore(engine.root), name, version);
+}
+
+export function pullImage(
+  engine: Engine,
+  name: string,
+  options: PullOptions = {},
+): Promise<StoredImage> {
+  return pullIntoStore(new ImageStore(engine.root), name, options);
+}
+
+/** Throws NOT_FOUND for an image that is not there, and what the registry says. */
+export function pushImage(
+  engine: Engine,
+  ref: string,
+  destination: string,
+  options: PushOptions = {},
+): Promise<PushedImage> {
+  const store = new ImageStore(engine.root);
+  return pushFromStore(store, resolveImage(store, ref), destination, options);
+}
+
+export type PullPolicy = "always" | "missing" | "never" | "newer";
+
+/**
+ * The request with an image that is there: pulled as the policy says, and with its whole name where a
+ * short one stood for it. Throws NOT_FOUND and what pullImage throws.
+ */
+export async function prepareImage(
+  engine: Engine,
+  request: ContainerRequest,
+  { policy, ...options }: PullOptions & { readonly policy: PullPolicy },
+): Promise<ContainerRequest> {
+  if (request.image === undefined || request.rootfs !== undefined) return request;
+  const isLazy = policy === "missing" || policy === "never";
+  if (isLazy && findImage(engine, request.image)) return request;
+  const name = await completeImageName(engine, request.image);
+  const there = findImage(engine, name);
+  if (isLazy && (there || policy === "never")) return { ...request, image: name };
+  try {
+    await pullImage(engine, there ? name : request.image, options);
+    return { ...request, image: await completeImageName(engine, request.image) };
+  } catch (error) {
+    // What is here is as new as can be had.
+    const unreachable = error instanceof TsrunError && PASSABLE.has(error.code);
+    if (policy === "newer" && there && unreachable) return { ...request, image: name };
+    throw error;
+  }
+}
+
+const PASSABLE: ReadonlySet<string> = new Set([
+  "NOT_FOUND",
+  "REGISTRY_DENIED",
+  "REGISTRY_UNAVAILABLE",
+]);
+
+function findImage(engine: Engine, name: string): StoredImage | undefined {
+  try {
+    return inspectImage(engine, name);
+  } catch (error) {
+    if (error instanceof TsrunError && error.code === "NOT_FOUND") return undefined;
+    throw error;
+  }
+}
+
+export function readImageUsage(engine: Engine): StoreUsage {
+  return readStoreUsage(new ImageStore(engine.root));
+}
+
+export interface PruneOptions {
+  /** Also images with a name that no container was made from. */
+  readonly all?: boolean;
+  /** Also what names pointed to before. */
+  readonly versions?: boolean;
+}
+
+export function pruneImages(engine: Engine, options: PruneOptions = {}): Promise<PrunedImages> {
+  return pruneStore(new ImageStore(engine.root), { ...options, used: usedImages(engine) });
 }
 
 function usedImages(engine: Engine): ReadonlySet<string> {

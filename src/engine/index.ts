@@ -21,9 +21,20 @@ export { type EngineEvent, EVENT_STATUSES, type EventFilters } from "./events/ev
 export { type WatchEventsOptions, watchEvents } from "./events/watch.ts";
 export { type ExecOptions, type ExecRequest, type ExecSession, execInContainer } from "./exec.ts";
 export {
+  completeImageName,
   importImage,
   inspectImage,
+  listImageLayers,
   listImages,
+  listImageVersions,
+  type PullPolicy,
+  prepareImage,
+  promoteImage,
+  pruneImages,
+  pullImage,
+  pushImage,
+  readImageSize,
+  readImageUsage,
   removeImage,
   tagImage,
 } from "./images.ts";
@@ -54,4 +65,5 @@ export { type ContainerStats, containerStats, cpuPercent } from "./stats.ts";
 export { type StopOptions, stopContainer } from "./stop.ts";
 export { containerTop, type ProcessRow } from "./top.ts";
 export { updateContainer } from "./update.ts";
+export { type ContainerUsage, readContainerUsage } from "./usage.ts";
 export { type WaitCondition, type WaitOptions, waitContainer } from "./wait.ts";

@@ -9,6 +9,7 @@ import {
   layerDirectories,
   parseReference,
   resolveImage,
+  rootLayer,
   type StoredImage,
 } from "../images/index.ts";
 import { type OverlayFacts, planOverlay, probeOverlay } from "../overlay/index.ts";
@@ -23,6 +24,8 @@ export interface ResolvedRoot {
   readonly image?: NonNullable<ContainerConfig["image"]>;
   readonly defaults: ImageDefaults;
   readonly labels: Readonly<Record<string, string>>;
+  /** The directory that says what the image's "/" is like. */
+  readonly rootLayer?: string | undefined;
 }
 
 /** Throws NOT_FOUND for an image or a directory that is not there. */
@@ -42,6 +45,7 @@ export function resolveRoot(engine: Engine, request: ContainerRequest): Resolved
     },
     defaults,
     labels: defaults.Labels ?? {},
+    rootLayer: rootLayer(store, image),
   };
 }
 

@@ -7,13 +7,16 @@ export interface ImageConfig {
   readonly created?: string;
   readonly author?: string;
   readonly architecture: string;
-  readonly os: "linux";
+  readonly variant?: string;
+  readonly os: string;
   readonly config?: ImageProcessConfig;
   readonly rootfs: { readonly type: "layers"; readonly diff_ids: readonly string[] };
   readonly history?: readonly {
     readonly created?: string;
     readonly created_by?: string;
     readonly comment?: string;
+    /** It changed no file: there is no layer of it. */
+    readonly empty_layer?: boolean;
   }[];
 }
 
@@ -31,6 +34,7 @@ export interface ImageProcessConfig {
   readonly StopSignal?: string;
 }
 
+/** Also an image index's entry. image-spec descriptor.md. */
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: string;
@@ -39,9 +43,10 @@ export interface Descriptor {
 
 export interface ImageManifest {
   readonly schemaVersion: 2;
-  readonly mediaType: typeof MEDIA_TYPES.manifest;
+  readonly mediaType: string;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 export const MEDIA_TYPES = {
@@ -49,7 +54,22 @@ export const MEDIA_TYPES = {
   manifest: "application/vnd.oci.image.manifest.v1+json",
   config: "application/vnd.oci.image.config.v1+json",
   layer: "application/vnd.oci.image.layer.v1.tar",
+  layerGzip: "application/vnd.oci.image.layer.v1.tar+gzip",
+  layerZstd: "application/vnd.oci.image.layer.v1.tar+zstd",
+  dockerList: "application/vnd.docker.distribution.manifest.list.v2+json",
+  dockerManifest: "application/vnd.docker.distribution.manifest.v2+json",
+  dockerConfig: "application/vnd.docker.container.image.v1+json",
+  dockerLayer: "application/vnd.docker.image.rootfs.diff.tar",
+  dockerLayerGzip: "application/vnd.docker.image.rootfs.diff.tar.gzip",
 } as const;
+
+/** What is understood of what registries have, the best first. */
+export const MANIFEST_TYPES: readonly string[] = [
+  MEDIA_TYPES.manifest,
+  MEDIA_TYPES.index,
+  MEDIA_TYPES.dockerManifest,
+  MEDIA_TYPES.dockerList,
+];
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
 

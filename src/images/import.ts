@@ -1,20 +1,22 @@
 /**
  * From a directory or an archive to a named image of one layer.
  */
-
-import { randomBytes } from "node:crypto";
-import { closeSync, openSync, renameSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { syncDirectory } from "../base/atomic-file.ts";
+import { createReadStream, statSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
-import { makeDirectories } from "../base/make-directories.ts";
-import { UndoStack } from "../base/undo.ts";
-import { openRoot, removeTree, tryFlock } from "../ffi/index.ts";
-import { hostArchitecture, type ImageProcessConfig, MEDIA_TYPES } from "./config.ts";
+import { addLayer, keepAddedLayer } from "./add-layer.ts";
+import { composeManifest, jsonDocument } from "./compose.ts";
+import {
+  hostArchitecture,
+  type ImageConfig,
+  type ImageProcessConfig,
+  MEDIA_TYPES,
+} from "./config.ts";
+import { checkArchive } from "./decompress.ts";
 import { packDirectory } from "./pack.ts";
 import { formatReference, parseReference } from "./reference.ts";
-import { type ImageStore, listDirectory, type StoredImage } from "./store.ts";
-import { openArchive, type UnpackedLayer, type UnpackLimits, unpackTar } from "./unpack.ts";
+import type { ImageStore, StoredImage } from "./store.ts";
+import type { UnpackLimits } from "./unpack.ts";
+import { claimWork } from "./work.ts";
 
 export interface ImportOptions {
   /** What containers of the image do unless told otherwise. */
@@ -37,23 +39,21 @@ export async function importImage(
   options: ImportOptions,
 ): Promise<StoredImage> {
   const reference = formatReference(parseReference(name));
-  const isDirectory = source !== "-" && readIsDirectory(source);
-  await removeAbandoned(store);
-  using undo = new UndoStack();
-  const work = await store.locked(() => claimWorkDirectory(store));
-  undo.defer(() => work.release());
-  const stream = isDirectory ? packDirectory(source) : await openArchive(source);
-  const layer = await unpackTar(stream, openRoot(work.layer), {
-    whiteouts: true,
-    ...(options.limits ? { limits: options.limits } : {}),
-    ...(options.signal ? { signal: options.signal } : {}),
-  });
+  const archive = openSource(source);
+  using work = await claimWork(store);
+  const added = await addLayer(work, archive, options);
+  const { diffId } = added.layer;
   return store.locked(() => {
-    keepLayer(store, work.layer, layer);
-    return store.put(reference, composeConfig(layer, source, options), [
-      { mediaType: MEDIA_TYPES.layer, digest: layer.diffId, size: layer.size },
-    ]);
+    keepAddedLayer(store, added, { chainId: diffId, below: [] });
+    const config = jsonDocument(MEDIA_TYPES.config, composeConfig(diffId, source, options));
+    const manifest = composeManifest(config, [added.descriptor]);
+    return store.put({ name: reference, manifest, config });
   });
+}
+
+function openSource(source: string): AsyncIterable<Uint8Array> {
+  if (source !== "-" && readIsDirectory(source)) return packDirectory(source);
+  return checkArchive(source === "-" ? process.stdin : createReadStream(source), source);
 }
 
 function readIsDirectory(source: string): boolean {
@@ -69,72 +69,11 @@ function readIsDirectory(source: string): boolean {
   throw new TsrunError("INVALID_ARGUMENT", `"${source}" is neither a directory nor an archive`);
 }
 
-interface WorkDirectory {
-  readonly layer: string;
-  release(): void;
-}
-
-/** A directory below tmp/ whose lock says that its import lives. */
-function claimWorkDirectory(store: ImageStore): WorkDirectory {
-  const name = randomBytes(8).toString("hex");
-  const directory = join(store.temporaryDirectory, name);
-  const layer = join(directory, "layer");
-  makeDirectories(layer, 0o755);
-  const lock = openSync(join(directory, "lock"), "a", 0o600);
-  tryFlock(lock, "exclusive");
-  return {
-    layer,
-    release: () => {
-      removeTree(directory);
-      closeSync(lock);
-    },
-  };
-}
-
-/** What imports that were killed have left. */
-export async function removeAbandoned(store: ImageStore): Promise<readonly string[]> {
-  if (listDirectory(store.temporaryDirectory).length === 0) return [];
-  return store.locked(() =>
-    listDirectory(store.temporaryDirectory)
-      .map((name) => join(store.temporaryDirectory, name))
-      .filter((directory) => {
-        if (!isAbandoned(directory)) return false;
-        removeTree(directory);
-        return true;
-      }),
-  );
-}
-
-function isAbandoned(directory: string): boolean {
-  let fd: number;
-  try {
-    fd = openSync(join(directory, "lock"), "r");
-  } catch (error) {
-    // Directory and lock are made while the store is locked, and so is this: its maker was killed.
-    if (hasErrno(error, "ENOENT", "ENOTDIR")) return true;
-    throw error;
-  }
-  try {
-    return tryFlock(fd, "exclusive");
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** The layer may be there already: the same files came from elsewhere. */
-function keepLayer(store: ImageStore, unpacked: string, { diffId }: UnpackedLayer): void {
-  if (store.hasLayer(diffId)) return;
-  const target = store.layerDirectory(diffId);
-  syncDirectory(unpacked);
-  renameSync(unpacked, target);
-  syncDirectory(join(target, ".."));
-}
-
 function composeConfig(
-  { diffId }: UnpackedLayer,
+  diffId: string,
   source: string,
   { config, created = new Date().toISOString() }: ImportOptions,
-): Parameters<ImageStore["put"]>[1] {
+): ImageConfig {
   return {
     created,
     architecture: hostArchitecture(),

@@ -1,19 +1,37 @@
 /**
- * Owns images: their names, configurations and layers, and how a tarball or a directory becomes one.
- * It refuses archives that would write outside their layer, and never runs anything.
- * Start with store.ts (what lies where), then import.ts.
+ * Owns images: their names, configurations and layers, how a tarball or a directory becomes one, and
+ * how they come from and go to registries. It refuses archives that would write outside their layer and
+ * contents that are not what their digests say, and never runs anything.
+ * Start with store.ts (what lies where), then fetch-image.ts; registry/ is HTTP and nothing else.
  */
 export type { ImageConfig, ImageManifest, ImageProcessConfig } from "./config.ts";
-export { type ImportOptions, importImage, removeAbandoned } from "./import.ts";
-export {
-  collectGarbage,
-  layerDirectories,
-  type RemoveImageOptions,
-  removeImage,
-  resolveImage,
-  tagImage,
-} from "./manage.ts";
+export type { ImageProgress } from "./fetch-image.ts";
+export { type ImportOptions, importImage } from "./import.ts";
+export type { NameVersion } from "./index-entries.ts";
+export { type ImageLayer, imageLayers, imageSize, layerDirectories, rootLayer } from "./layers.ts";
+export { nameVersions, promoteName, removeImage, resolveImage, tagImage } from "./manage.ts";
 export { packBelow } from "./pack.ts";
+export { type Platform, parsePlatform } from "./platform.ts";
+export type { PullOptions } from "./pull.ts";
+export type { PushedImage, PushOptions } from "./push.ts";
 export { formatReference, type ImageReference, parseReference } from "./reference.ts";
+export type { RegistryAccess } from "./registry/access.ts";
+export {
+  completeName,
+  listReferrers,
+  loggedInAs,
+  login,
+  logout,
+  pullImage,
+  pushImage,
+} from "./remote.ts";
+export {
+  type PrunedImages,
+  pruneImages,
+  readStoreUsage,
+  type StoreUsage,
+  treeSize,
+} from "./storage.ts";
 export { ImageStore, type StoredImage } from "./store.ts";
 export { type UnpackLimits, unpackTar } from "./unpack.ts";
+export { removeAbandoned } from "./work.ts";

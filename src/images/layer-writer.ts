@@ -9,6 +9,7 @@ import { hasErrno, TsrunError } from "../base/errors.ts";
 import {
   chmodAt,
   chownAt,
+  existsInRoot,
   linkAt,
   makeDirectoriesInRoot,
   makeDirectoryAt,
@@ -47,6 +48,8 @@ export class LayerWriter implements Disposable {
   readonly #root: number;
   /** Directories get their times last: whatever is made in them changes these. */
   readonly #directoryTimes = new Map<string, bigint>();
+  /** Directories that members lie in, but that are no members themselves. */
+  readonly #implied = new Set<string>([""]);
   #parent: { readonly path: string; readonly fd: number } | undefined;
 
   readonly #options: WriteOptions;
@@ -80,15 +83,34 @@ export class LayerWriter implements Disposable {
     this.#setAttributes(entry, parent, bytes);
   }
 
-  /** Sets what could not be set while the layer was being filled. */
-  finish(): void {
+  /**
+   * Sets what could not be set while the layer was being filled. Answers the directories that the
+   * archive does not describe; what they are like, a layer below may say.
+   */
+  finish(): readonly string[] {
+    const implied = this.#options.whiteouts ? [...this.#implied].sort() : [];
+    for (const path of implied) this.#directoryTimes.set(path, 0n);
+    const gone = new Set<string>();
     for (const [path, mtimeNs] of [...this.#directoryTimes].reverse()) {
-      const fd = openInRoot(this.#root, toBytes(path), { flags: O_PATH | O_DIRECTORY });
-      try {
-        setTimesAt(fd, "", { atimeNs: mtimeNs, mtimeNs });
-      } finally {
-        closeSync(fd);
-      }
+      if (!this.#setDirectoryTime(path, mtimeNs)) gone.add(path);
+    }
+    return implied.filter((path) => !gone.has(path));
+  }
+
+  /** false where a later member has taken the directory's place. */
+  #setDirectoryTime(path: string, mtimeNs: bigint): boolean {
+    let fd: number;
+    try {
+      fd = openInRoot(this.#root, toBytes(path), { flags: O_PATH | O_DIRECTORY });
+    } catch (error) {
+      if (hasErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return false;
+      throw error;
+    }
+    try {
+      setTimesAt(fd, "", { atimeNs: mtimeNs, mtimeNs });
+      return true;
+    } finally {
+      closeSync(fd);
     }
   }
 
@@ -99,6 +121,7 @@ export class LayerWriter implements Disposable {
 
   #directory(entry: Entry, dir: string, name: string): void {
     this.#directoryTimes.set(entry.path, entry.mtimeNs);
+    this.#implied.delete(entry.path);
     if (entry.path === "") {
       this.#setAttributes(entry, this.#root, Buffer.alloc(0));
       return;
@@ -164,11 +187,21 @@ export class LayerWriter implements Disposable {
     } catch (error) {
       if (!hasErrno(error, "ENOENT", "ENOTDIR")) throw error;
     }
+    this.#addImplied(dir);
     try {
       return makeDirectoriesInRoot(this.#root, toBytes(dir).toString());
     } catch (error) {
       if (!hasErrno(error, "EEXIST", "ENOENT", "ENOTDIR", "ELOOP")) throw error;
       throw invalid(dir, "is used as a directory but is none");
+    }
+  }
+
+  #addImplied(dir: string): void {
+    const parts = dir.split("/");
+    for (let length = parts.length; length > 0; length -= 1) {
+      const path = parts.slice(0, length).join("/");
+      if (existsInRoot(this.#root, toBytes(path))) return;
+      this.#implied.add(path);
     }
   }
 

@@ -2,56 +2,78 @@
  * Finding, naming and removing images.
  */
 import { TsrunError } from "../base/errors.ts";
-import { removeTree } from "../ffi/index.ts";
+import { collectGarbage } from "./garbage.ts";
+import {
+  type NameVersion,
+  nameOf,
+  pointName,
+  previousVersion,
+  promoteVersion,
+  removeNames,
+  versionsOf,
+} from "./index-entries.ts";
+import { candidateNames } from "./local-names.ts";
 import { formatReference, parseReference } from "./reference.ts";
-import { type ImageStore, removeBlobs, type StoredImage } from "./store.ts";
+import type { RegistriesConf } from "./registry/plan-sources.ts";
+import type { ImageStore, StoredImage } from "./store.ts";
 
 const ID = /^(?:sha256:)?([0-9a-f]{3,64})$/;
 
-/** An image by name, by id, or by an unambiguous beginning of its id. Throws NOT_FOUND, AMBIGUOUS_NAME. */
+/**
+ * An image by name, by id, or by an unambiguous beginning of its id. A short name is looked for as it
+ * is, and below the registries that it would be pulled from. Throws NOT_FOUND, AMBIGUOUS_NAME.
+ */
 export function resolveImage(store: ImageStore, text: string): StoredImage {
-  const images = store.images();
-  const named = findByName(images, text);
+  const named = findByName(store, text);
   if (named) return named;
   const prefix = ID.exec(text)?.[1];
-  const byId = prefix === undefined ? [] : images.filter(({ id }) => id.startsWith(prefix));
+  const byId = prefix === undefined ? [] : store.images().filter(({ id }) => id.startsWith(prefix));
   const [first, ...others] = byId;
   if (first && others.length === 0) return first;
   if (first) {
-    throw new TsrunError(
-      "AMBIGUOUS_NAME",
-      `"${text}" is the beginning of ${byId.length} image ids`,
-      {
-        hint: "Write more of the id, or a name.",
-      },
-    );
+    const problem = `"${text}" is the beginning of ${byId.length} image ids`;
+    throw new TsrunError("AMBIGUOUS_NAME", problem, { hint: "Write more of the id, or a name." });
   }
   throw new TsrunError("NOT_FOUND", `there is no image "${text}"`, {
-    hint: "`tsrun image ls` lists the images; `tsrun image import` makes one.",
+    hint: "`tsrun image ls` lists the images; `tsrun pull` and `tsrun image import` bring one.",
   });
 }
 
-function findByName(images: readonly StoredImage[], text: string): StoredImage | undefined {
-  let name: string;
+function findByName(store: ImageStore, text: string): StoredImage | undefined {
+  const name = findName(store, text);
+  if (name === undefined) return undefined;
+  const entries = store.entries();
+  const digest = entries.find((entry) => nameOf(entry) === name)?.digest;
+  return store.imagesOf(entries.filter((entry) => entry.digest === digest))[0];
+}
+
+/** The name in the store that was meant; undefined where there is none. */
+export function findName(
+  store: ImageStore,
+  text: string,
+  conf?: RegistriesConf,
+): string | undefined {
+  let reference: ReturnType<typeof parseReference>;
   try {
-    name = formatReference(parseReference(text));
+    reference = parseReference(text);
   } catch (error) {
     if (error instanceof TsrunError && ID.test(text)) return undefined;
     throw error;
   }
-  return images.find(({ names }) => names.includes(name));
-}
-
-/** The image's layer directories, uppermost first: what an overlay is made of. */
-export function layerDirectories(store: ImageStore, { config }: StoredImage): readonly string[] {
-  return config.rootfs.diff_ids.map((diffId) => store.layerDirectory(diffId)).reverse();
+  const names = new Set(store.entries().flatMap((entry) => nameOf(entry) ?? []));
+  return candidateNames(reference, conf).find((name) => names.has(name));
 }
 
 /** Gives an image one more name, taking it from any other. */
 export async function tagImage(store: ImageStore, text: string, name: string): Promise<void> {
   const reference = formatReference(parseReference(name));
   await store.locked(() => {
-    store.setName(reference, store.descriptor(resolveImage(store, text)));
+    const { manifestDigest } = resolveImage(store, text);
+    const entries = store.entries();
+    const descriptor = entries.find(({ digest }) => digest === manifestDigest);
+    if (!descriptor) throw new Error(`the image ${manifestDigest} is not in the index`);
+    const now = new Date().toISOString();
+    store.writeEntries(pointName(entries, { name: reference, descriptor, now }));
   });
 }
 
@@ -61,8 +83,9 @@ export interface RemoveImageOptions {
 }
 
 /**
- * Takes the name away; an image without a name is removed with the layers that no other image has.
- * An id stands for all its names. Throws WRONG_STATE for an image that a container was made from.
+ * Takes the name away, and with it its versions; an image without a name is removed with the layers that
+ * no other image has. An id stands for all its names. Throws WRONG_STATE for an image that a container
+ * was made from.
  */
 export async function removeImage(
   store: ImageStore,
@@ -71,29 +94,71 @@ export async function removeImage(
 ): Promise<{ readonly untagged: readonly string[]; readonly removed: boolean }> {
   return store.locked(() => {
     const image = resolveImage(store, text);
-    const untagged = namesToRemove(image, text);
+    const name = findName(store, text);
+    const untagged = name !== undefined && image.names.includes(name) ? [name] : image.names;
     const removed = untagged.length === image.names.length;
     if (removed && used.has(image.id)) {
       throw new TsrunError("WRONG_STATE", `the image "${text}" is used by a container`, {
         hint: "Remove the container first: `tsrun ps -a --filter image=…` shows it.",
       });
     }
-    store.removeNames(new Set(untagged));
-    if (removed) collectGarbage(store);
+    removeFromIndex(store, image, { untagged, removed, used });
+    collectGarbage(store);
     return { untagged, removed };
   });
 }
 
-function namesToRemove({ names, id }: StoredImage, text: string): readonly string[] {
-  const isId = ID.exec(text)?.[1] !== undefined && id.startsWith(ID.exec(text)?.[1] ?? "-");
-  if (isId) return names;
-  return [formatReference(parseReference(text))];
+function removeFromIndex(
+  store: ImageStore,
+  { manifestDigest }: StoredImage,
+  how: {
+    readonly untagged: readonly string[];
+    readonly removed: boolean;
+    readonly used: ReadonlySet<string>;
+  },
+): void {
+  const kept = usedManifests(store, how.used);
+  const left = removeNames(store.entries(), new Set(how.untagged), kept);
+  // An image that was asked for by its id goes even where it is some name's past version.
+  const gone = (digest: string) => how.removed && digest === manifestDigest;
+  store.writeEntries(left.filter(({ digest }) => !gone(digest)));
 }
 
-/** Removes layers and blobs that no image uses. The caller holds the store's lock. */
-export function collectGarbage(store: ImageStore): readonly string[] {
-  const { layers, blobs } = store.unused();
-  for (const layer of layers) removeTree(layer);
-  removeBlobs(blobs);
-  return [...layers, ...blobs];
+/** The manifests of images that containers were made from. */
+export function usedManifests(store: ImageStore, used: ReadonlySet<string>): ReadonlySet<string> {
+  if (used.size === 0) return new Set();
+  const images = store.images().filter(({ id }) => used.has(id));
+  return new Set(images.map(({ manifestDigest }) => manifestDigest));
+}
+
+/** What a name points to and has pointed to, the newest first. Throws NOT_FOUND. */
+export function nameVersions(store: ImageStore, text: string): readonly NameVersion[] {
+  return versionsOf(store.entries(), existingName(store, text));
+}
+
+function existingName(store: ImageStore, text: string): string {
+  const name = findName(store, text);
+  if (name !== undefined) return name;
+  throw new TsrunError("NOT_FOUND", `there is no image name "${text}"`, {
+    hint: "`tsrun image ls` lists them.",
+  });
+}
+
+/** Lets a name point to a version that it pointed to before; without one to the one before this. */
+export async function promoteName(
+  store: ImageStore,
+  text: string,
+  version: number | undefined,
+): Promise<NameVersion> {
+  return store.locked(() => {
+    const name = existingName(store, text);
+    const entries = store.entries();
+    const now = new Date().toISOString();
+    const wanted = version ?? previousVersion(entries, name);
+    const promoted = promoteVersion(entries, { name, version: wanted, now });
+    store.writeEntries(promoted);
+    const current = versionsOf(promoted, name).find((one) => one.current);
+    if (!current) throw new Error(`"${name}" points nowhere`);
+    return current;
+  });
 }

@@ -1,30 +1,27 @@
 /**
  * Where images lie: an OCI image layout (image-spec image-layout.md) whose layers are unpacked.
  *
- *     ROOT/images/oci-layout, index.json   names → manifests
- *     ROOT/images/blobs/sha256/HEX         manifests and configurations
- *     ROOT/images/layers/HEX/              a layer's files by its diff id, in overlayfs's form
- *     ROOT/images/tmp/NAME                 what an import is just unpacking; NAME's lock is held
+ *     ROOT/images/oci-layout, index.json   names and their versions → manifests
+ *     ROOT/images/blobs/sha256/HEX         manifests, configurations and packed layers
+ *     ROOT/images/layers/HEX/              a layer's files in overlayfs's form, see layers.ts
+ *     ROOT/images/layer-records/HEX.json   what was learned when it was unpacked
+ *     ROOT/images/ingest/HEX               a blob that is just coming, or that a pull has left half
+ *     ROOT/images/tmp/NAME                 what an import or pull is at work on; NAME's lock is held
  *     ROOT/images/lock                     flock: held while index, blobs or layers change
  *
- * A layer is unpacked below tmp/ and renamed into layers/, so whatever is there is whole. An import
- * that was killed leaves something below tmp/ whose lock is free; the next change removes it.
+ * A blob comes in below ingest/, a layer below tmp/, and both are renamed into place, so whatever is
+ * there is whole. What was killed leaves something whose lock is free; the next change removes it.
  */
-import { createHash } from "node:crypto";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { syncDirectory, writeFileAtomic } from "../base/atomic-file.ts";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { makeDirectories } from "../base/make-directories.ts";
 import { flock, tryFlock } from "../ffi/index.ts";
 import { type Descriptor, type ImageConfig, type ImageManifest, MEDIA_TYPES } from "./config.ts";
-
-/** The annotation that carries an image's name in index.json. */
-const REF_NAME = "org.opencontainers.image.ref.name";
-
-interface IndexEntry extends Descriptor {
-  readonly annotations: Readonly<Record<string, string>>;
-}
+import { digestOf, hexOf } from "./digest.ts";
+import { type IndexEntry, nameOf, pointName, sourceOf } from "./index-entries.ts";
+import { parseImageConfig, parseManifest } from "./parse-manifest.ts";
 
 interface ImageIndex {
   readonly schemaVersion: 2;
@@ -37,9 +34,26 @@ export interface StoredImage {
   /** The configuration's digest without "sha256:", as podman counts images. */
   readonly id: string;
   readonly names: readonly string[];
+  /** "host/repository@sha256:…": where registries have it. */
+  readonly sources: readonly string[];
   readonly manifest: ImageManifest;
   readonly manifestDigest: string;
   readonly config: ImageConfig;
+}
+
+/** A document as it came: its digest is that of these bytes. */
+export interface ImageDocument {
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface NewImage {
+  /** Without one it has no name, only its id. */
+  readonly name?: string;
+  readonly manifest: ImageDocument;
+  readonly config: ImageDocument;
+  /** "host/repository@sha256:…", for one that came from there. */
+  readonly source?: string;
 }
 
 export class ImageStore {
@@ -49,27 +63,60 @@ export class ImageStore {
     this.directory = join(root, "images");
   }
 
-  layerDirectory(diffId: string): string {
-    return join(this.directory, "layers", hexOf(diffId));
-  }
-
   get temporaryDirectory(): string {
     return join(this.directory, "tmp");
   }
 
-  hasLayer(diffId: string): boolean {
-    return existsSync(this.layerDirectory(diffId));
+  get ingestDirectory(): string {
+    return join(this.directory, "ingest");
+  }
+
+  get layersDirectory(): string {
+    return join(this.directory, "layers");
+  }
+
+  get recordsDirectory(): string {
+    return join(this.directory, "layer-records");
+  }
+
+  get blobsDirectory(): string {
+    return join(this.directory, "blobs", "sha256");
+  }
+
+  blobPath(digest: string): string {
+    return join(this.blobsDirectory, hexOf(digest));
+  }
+
+  hasBlob(digest: string): boolean {
+    return existsSync(this.blobPath(digest));
   }
 
   /** All images, in the order in which they were stored. */
   images(): readonly StoredImage[] {
-    const byManifest = new Map<string, string[]>();
-    for (const { digest, annotations } of this.#readIndex().manifests) {
-      const names = byManifest.get(digest) ?? [];
-      const name = annotations[REF_NAME];
-      byManifest.set(digest, name === undefined ? names : [...names, name]);
+    return this.imagesOf(this.entries());
+  }
+
+  /** The images of some of the index's entries. */
+  imagesOf(entries: readonly IndexEntry[]): readonly StoredImage[] {
+    return [...Map.groupBy(entries, ({ digest }) => digest).values()].map((same) =>
+      this.#readImage(same),
+    );
+  }
+
+  entries(): readonly IndexEntry[] {
+    try {
+      const text = readFileSync(join(this.directory, "index.json"), "utf8");
+      return (JSON.parse(text) as ImageIndex).manifests;
+    } catch (error) {
+      if (!hasErrno(error, "ENOENT")) throw error;
+      return [];
     }
-    return [...byManifest].map(([digest, names]) => this.#readImage(digest, names));
+  }
+
+  /** Call it locked. */
+  writeEntries(manifests: readonly IndexEntry[]): void {
+    const index: ImageIndex = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests };
+    writeFileAtomic(join(this.directory, "index.json"), JSON.stringify(index), { durable: true });
   }
 
   /** Runs `change` while no other process changes the store. */
@@ -84,117 +131,74 @@ export class ImageStore {
     }
   }
 
-  /** Stores an image's blobs and gives it the name, taking it from any other. Call it locked. */
-  put(name: string, config: ImageConfig, layers: readonly Descriptor[]): StoredImage {
-    const configDescriptor = this.#writeBlob(MEDIA_TYPES.config, config);
-    const manifest: ImageManifest = {
-      schemaVersion: 2,
-      mediaType: MEDIA_TYPES.manifest,
-      config: configDescriptor,
-      layers,
-    };
-    const descriptor = this.#writeBlob(MEDIA_TYPES.manifest, manifest);
-    this.setName(name, descriptor);
-    return this.#readImage(descriptor.digest, [name]);
+  /**
+   * Stores an image whose layers are there, and gives it the name, whose former image becomes a past
+   * version. Call it locked.
+   */
+  put({ name, manifest, config, source }: NewImage): StoredImage {
+    this.#writeBlob(config);
+    const descriptor = this.#writeBlob(manifest);
+    const now = new Date().toISOString();
+    const entries = this.entries();
+    if (name !== undefined) {
+      this.writeEntries(pointName(entries, { name, descriptor, now, source }));
+    } else if (!entries.some(({ digest }) => digest === descriptor.digest)) {
+      this.writeEntries([...entries, { ...descriptor, annotations: {} }]);
+    }
+    return this.#readImage(this.entries().filter(({ digest }) => digest === descriptor.digest));
   }
 
-  /** Points a name at a manifest; the name is taken from where it pointed before. Call it locked. */
-  setName(name: string, { mediaType, digest, size }: Descriptor): void {
-    const others = this.#readIndex().manifests.filter(
-      ({ annotations }) => annotations[REF_NAME] !== name,
-    );
-    this.#writeIndex([...others, { mediaType, digest, size, annotations: { [REF_NAME]: name } }]);
-  }
-
-  descriptor({ manifestDigest }: StoredImage): Descriptor {
-    const entry = this.#readIndex().manifests.find(({ digest }) => digest === manifestDigest);
-    if (!entry) throw new TsrunError("NOT_FOUND", `the image ${manifestDigest} is gone`);
-    return entry;
-  }
-
-  /** Takes names away; blobs and layers that no name leads to any more are the answer of `unused`. */
-  removeNames(names: ReadonlySet<string>): void {
-    const kept = this.#readIndex().manifests.filter(
-      ({ annotations }) => !names.has(annotations[REF_NAME] ?? ""),
-    );
-    this.#writeIndex(kept);
-  }
-
-  /** Layer directories and blobs that no image in the index uses. Call it locked. */
-  unused(): { readonly layers: readonly string[]; readonly blobs: readonly string[] } {
-    const images = this.images();
-    const layers = new Set(images.flatMap(({ config }) => config.rootfs.diff_ids.map(hexOf)));
-    const blobs = new Set(
-      images.flatMap(({ manifest, manifestDigest }) =>
-        [manifestDigest, manifest.config.digest].map(hexOf),
-      ),
-    );
+  #readImage(same: readonly IndexEntry[]): StoredImage {
+    const { digest: manifestDigest = "", mediaType = "" } = same[0] ?? {};
+    const manifest = this.#readManifest(manifestDigest, mediaType);
+    const { digest } = manifest.config;
     return {
-      layers: listDirectory(join(this.directory, "layers"))
-        .filter((hex) => !layers.has(hex))
-        .map((hex) => join(this.directory, "layers", hex)),
-      blobs: listDirectory(join(this.directory, "blobs", "sha256"))
-        .filter((hex) => !blobs.has(hex))
-        .map((hex) => join(this.directory, "blobs", "sha256", hex)),
+      id: hexOf(digest),
+      names: same.flatMap((entry) => nameOf(entry) ?? []),
+      sources: [...new Set(same.flatMap((entry) => sourceOf(entry) ?? []))],
+      manifest,
+      manifestDigest,
+      config: parseImageConfig(this.readBlob(digest), manifest),
     };
   }
 
-  #readImage(manifestDigest: string, names: readonly string[]): StoredImage {
-    const manifest = this.#readBlob(manifestDigest) as ImageManifest;
-    const config = this.#readBlob(manifest.config.digest) as ImageConfig;
-    return { id: hexOf(manifest.config.digest), names, manifest, manifestDigest, config };
+  #readManifest(digest: string, mediaType: string): ImageManifest {
+    const parsed = parseManifest(this.readBlob(digest), mediaType);
+    if (parsed.kind === "manifest") return parsed.manifest;
+    throw new TsrunError("IMAGE_INVALID", `the store's index leads to another index (${digest})`, {
+      hint: "Somebody else has changed it: `tsrun system check --repair`.",
+    });
   }
 
-  #readBlob(digest: string): unknown {
-    const bytes = readFileSync(join(this.directory, "blobs", "sha256", hexOf(digest)));
-    if (digestOf(bytes) !== digest) {
-      throw new TsrunError("IMAGE_INVALID", `the stored blob ${digest} has other contents`, {
-        hint: "The disk or somebody changed it: remove the image and import it again.",
+  /** A small blob's bytes. Its digest was checked when it came, and `tsrun system check` does it again. */
+  readBlob(digest: string): Buffer {
+    try {
+      return readFileSync(this.blobPath(digest));
+    } catch (error) {
+      if (!hasErrno(error, "ENOENT")) throw error;
+      throw new TsrunError("IMAGE_INVALID", `the stored blob ${digest} is gone`, {
+        hint: "The disk or somebody lost it: pull or import the image again.",
       });
     }
-    return JSON.parse(bytes.toString("utf8"));
   }
 
-  #writeBlob(mediaType: string, value: unknown): Descriptor {
-    const bytes = Buffer.from(JSON.stringify(value));
+  #writeBlob({ mediaType, bytes }: ImageDocument): Descriptor {
     const digest = digestOf(bytes);
-    writeFileAtomic(join(this.directory, "blobs", "sha256", hexOf(digest)), bytes, {
-      durable: true,
-    });
+    writeFileAtomic(this.blobPath(digest), bytes, { durable: true });
     return { mediaType, digest, size: bytes.length };
   }
 
-  #readIndex(): ImageIndex {
-    try {
-      return JSON.parse(readFileSync(join(this.directory, "index.json"), "utf8")) as ImageIndex;
-    } catch (error) {
-      if (!hasErrno(error, "ENOENT")) throw error;
-      return { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [] };
-    }
-  }
-
-  #writeIndex(manifests: readonly IndexEntry[]): void {
-    const index: ImageIndex = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests };
-    writeFileAtomic(join(this.directory, "index.json"), JSON.stringify(index), { durable: true });
-  }
-
   #makeDirectories(): void {
-    for (const name of ["blobs/sha256", "layers", "tmp"]) {
-      makeDirectories(join(this.directory, name), 0o700);
-    }
     const layout = join(this.directory, "oci-layout");
-    if (existsSync(layout)) return;
+    if (existsSync(layout) && existsSync(this.ingestDirectory)) return;
+    const { blobsDirectory, layersDirectory, recordsDirectory, temporaryDirectory } = this;
+    for (const path of [blobsDirectory, layersDirectory, recordsDirectory, temporaryDirectory]) {
+      makeDirectories(path, 0o700);
+    }
+    makeDirectories(this.ingestDirectory, 0o700);
     writeFileAtomic(layout, JSON.stringify({ imageLayoutVersion: "1.0.0" }));
     syncDirectory(this.directory);
   }
-}
-
-export function digestOf(bytes: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-}
-
-export function hexOf(digest: string): string {
-  return digest.slice(digest.indexOf(":") + 1);
 }
 
 export function listDirectory(path: string): readonly string[] {
@@ -204,9 +208,4 @@ export function listDirectory(path: string): readonly string[] {
     if (hasErrno(error, "ENOENT")) return [];
     throw error;
   }
-}
-
-/** Removes blobs that nothing uses; a blob that is gone is fine. */
-export function removeBlobs(paths: readonly string[]): void {
-  for (const path of paths) rmSync(path, { force: true });
 }

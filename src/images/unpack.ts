@@ -2,10 +2,8 @@
  * A tar stream, unpacked into a directory while its digest is taken.
  */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip, createZstdDecompress } from "node:zlib";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { invalid, parseEntry } from "./entry.ts";
 import { LayerWriter, type WriteOptions } from "./layer-writer.ts";
@@ -16,6 +14,8 @@ export interface UnpackedLayer {
   readonly diffId: string;
   /** Bytes of the uncompressed tar stream. */
   readonly size: number;
+  /** Directories that the archive leaves to the layers below; "" is the root. One character a byte. */
+  readonly implied: readonly string[];
 }
 
 export interface UnpackLimits {
@@ -32,7 +32,7 @@ export const UNPACK_LIMITS: UnpackLimits = { maxBytes: 256 * 2 ** 30, maxEntries
  * caller removes the directory then. Takes the root's descriptor and closes it.
  */
 export async function unpackTar(
-  source: Readable,
+  source: Readable | AsyncIterable<Uint8Array>,
   root: number,
   {
     limits = UNPACK_LIMITS,
@@ -57,14 +57,16 @@ export async function unpackTar(
   // A member that cannot be written ends the stream, which then complains of that: the reason comes first.
   const writing = writeEntries(extract as unknown as AsyncIterable<Member>, writer, limits);
   const reading = pipeline(
-    [source, measured, extract as unknown as NodeJS.WritableStream],
+    Readable.from(source, { objectMode: false }),
+    measured,
+    extract as unknown as NodeJS.WritableStream,
     signal ? { signal } : {},
   );
   for (const end of await Promise.allSettled([writing, reading])) {
     if (end.status === "rejected") throw describeFailure(end.reason, signal);
   }
-  writer.finish();
-  return { diffId: `sha256:${digest.digest("hex")}`, size };
+  const implied = writer.finish();
+  return { diffId: `sha256:${digest.digest("hex")}`, size, implied };
 }
 
 /** A member's contents, with its header. */
@@ -111,45 +113,4 @@ function describeFailure(error: unknown, signal: AbortSignal | undefined): unkno
     hint: "It must be a whole tar archive, plain or compressed with gzip or zstd.",
     cause: error,
   });
-}
-
-const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
-const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
-const TAR_MAGIC_OFFSET = 257;
-
-/** The archive's bytes without their compression, which is told by what it begins with. */
-export async function openArchive(path: string | "-"): Promise<Readable> {
-  const raw = path === "-" ? process.stdin : createReadStream(path);
-  const { head, rest } = await peek(raw, 512);
-  if (head.subarray(0, 2).equals(GZIP_MAGIC)) return rest.compose(createGunzip()) as Readable;
-  if (head.subarray(0, 4).equals(ZSTD_MAGIC))
-    return rest.compose(createZstdDecompress()) as Readable;
-  if (head.toString("latin1", TAR_MAGIC_OFFSET, TAR_MAGIC_OFFSET + 5) !== "ustar") {
-    throw new TsrunError("IMAGE_INVALID", `"${path}" is not a tar archive`, {
-      hint: "It must be a tar archive, plain or compressed with gzip or zstd.",
-    });
-  }
-  return rest;
-}
-
-/** The first bytes, and a stream that still begins with them. */
-async function peek(
-  stream: NodeJS.ReadableStream,
-  size: number,
-): Promise<{ readonly head: Buffer; readonly rest: Readable }> {
-  const iterator = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  while (length < size) {
-    const { value, done } = await iterator.next();
-    if (done) break;
-    chunks.push(value);
-    length += value.length;
-  }
-  const head = Buffer.concat(chunks);
-  async function* whole() {
-    if (head.length > 0) yield head;
-    yield* { [Symbol.asyncIterator]: () => iterator };
-  }
-  return { head, rest: Readable.from(whole(), { objectMode: false }) };
 }

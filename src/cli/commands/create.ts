@@ -3,6 +3,7 @@ import { checkCidfile, writeCidfile } from "../cidfile.ts";
 import { readContainerRequest } from "../container-request.ts";
 import { note, openEngineFor } from "../engine-context.ts";
 import { printLine } from "../output.ts";
+import { bringImage } from "../registry-access.ts";
 import type { CommandCall } from "../table/types.ts";
 
 export async function run({ options, operands, globals }: CommandCall): Promise<void> {
@@ -11,7 +12,7 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
   if (cidfile !== undefined) checkCidfile(cidfile);
   for (const text of notes) note(globals, text);
   const engine = openEngineFor(globals);
-  const { id } = await createContainer(engine, request);
+  const { id } = await createContainer(engine, await bringImage(engine, request, { options }));
   if (cidfile !== undefined) {
     try {
       writeCidfile(cidfile, id);

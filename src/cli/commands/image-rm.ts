@@ -1,5 +1,6 @@
 import { TsrunError } from "../../base/errors.ts";
 import {
+  completeImageName,
   type Engine,
   inspectImage,
   listContainers,
@@ -13,8 +14,9 @@ import type { CommandCall } from "../table/types.ts";
 export async function run({ options, operands, globals }: CommandCall): Promise<void> {
   const engine = openEngineFor(globals);
   const force = options.flag("force");
-  await forEachOf(operands, async (name) => {
+  await forEachOf(operands, async (typed) => {
     try {
+      const name = await completeImageName(engine, typed);
       const { id } = inspectImage(engine, name);
       if (force) await removeContainersOf(engine, id);
       const { untagged, removed } = await removeImage(engine, name);

@@ -1,5 +1,11 @@
 import { TsrunError } from "../../base/errors.ts";
-import { type Engine, inspectContainer, inspectImage } from "../../engine/index.ts";
+import {
+  completeImageName,
+  type Engine,
+  inspectContainer,
+  inspectImage,
+  readImageSize,
+} from "../../engine/index.ts";
 import { openEngineFor } from "../engine-context.ts";
 import { parseChoice } from "../filters.ts";
 import { formatInspected } from "../format/rows.ts";
@@ -26,21 +32,26 @@ async function inspect(
   ref: string,
   type: "all" | "container" | "image",
 ): Promise<ValueRecord> {
-  if (type === "image") return imageInspectView(inspectImage(engine, ref));
+  if (type === "image") return viewImage(engine, await completeImageName(engine, ref));
   try {
     return inspectView(await inspectContainer(engine, ref), engine);
   } catch (error) {
     const missing = error instanceof TsrunError && error.code === "NOT_FOUND";
     if (!missing || type === "container") throw error;
-    const image = imageIfThere(engine, ref);
+    const image = await imageIfThere(engine, ref);
     if (!image) throw neither(ref, error);
     return image;
   }
 }
 
-function imageIfThere(engine: Engine, ref: string): ValueRecord | undefined {
+function viewImage(engine: Engine, ref: string): ValueRecord {
+  const image = inspectImage(engine, ref);
+  return imageInspectView(image, readImageSize(engine, image));
+}
+
+async function imageIfThere(engine: Engine, ref: string): Promise<ValueRecord | undefined> {
   try {
-    return imageInspectView(inspectImage(engine, ref));
+    return viewImage(engine, await completeImageName(engine, ref));
   } catch (error) {
     const absent = ["NOT_FOUND", "INVALID_ARGUMENT"];
     if (error instanceof TsrunError && absent.includes(error.code)) return undefined;

@@ -4,6 +4,7 @@ import { readContainerRequest } from "../container-request.ts";
 import { note, openEngineFor, warn } from "../engine-context.ts";
 import { attachRequest, attachToContainer, statusOfEndedStart } from "../foreground.ts";
 import { printLine } from "../output.ts";
+import { bringImage } from "../registry-access.ts";
 import type { CommandCall } from "../table/types.ts";
 import { warnOfPipedInput } from "../terminal/piped-input.ts";
 import { SignalProxy } from "../terminal/signal-proxy.ts";
@@ -24,7 +25,8 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
     ...(cidfile === undefined ? {} : { onCreated: (id) => writeCidfile(cidfile, id) }),
   };
   try {
-    const { id, attachment, warnings } = await runContainer(engine, request, start);
+    const ready = await bringImage(engine, request, { options, signal: signals.startSignal });
+    const { id, attachment, warnings } = await runContainer(engine, ready, start);
     for (const text of warnings) warn(globals, text);
     if (!attachment) {
       printLine(id);

@@ -1,11 +1,19 @@
 /** Commands for images. */
 import { IMAGE } from "./arguments.ts";
 import { FORMAT, NO_TRUNC, QUIET_IDS } from "./shared-options.ts";
-import type { CommandSpec } from "./types.ts";
+import type { ArgumentSpec, CommandSpec } from "./types.ts";
+
+const NAME: ArgumentSpec = {
+  name: "NAME",
+  required: true,
+  variadic: false,
+  completion: "images",
+};
 
 export const IMAGE_COMMANDS: readonly CommandSpec[] = [
   {
     name: "image import",
+    aliases: ["import"],
     group: "Images",
     summary: "Make an image of a directory or a tar archive",
     arguments: [
@@ -63,6 +71,12 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     options: [
       QUIET_IDS,
       NO_TRUNC,
+      {
+        name: "all",
+        short: "a",
+        kind: "flag",
+        summary: "Also those without a name: earlier versions of one, for example",
+      },
       { name: "noheading", kind: "flag", summary: "Leave out the headings" },
       FORMAT,
     ],
@@ -110,5 +124,90 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     description: ["The image keeps the names that it has."],
     examples: [{ command: "tsrun image tag busybox busybox:stable", meaning: "One more name" }],
     load: () => import("../commands/image-tag.ts"),
+  },
+  {
+    name: "image history",
+    aliases: ["history"],
+    group: "Images",
+    summary: "Show the steps that made an image",
+    arguments: [IMAGE],
+    options: [QUIET_IDS, NO_TRUNC, FORMAT],
+    description: ["The newest step first, with what its layer takes."],
+    examples: [{ command: "tsrun image history busybox", meaning: "Its steps" }],
+    load: () => import("../commands/image-history.ts"),
+  },
+  {
+    name: "image tree",
+    group: "Images",
+    summary: "Show an image's layers, and which images share them",
+    arguments: [IMAGE],
+    options: [],
+    description: ["The lowest layer first."],
+    examples: [{ command: "tsrun image tree busybox", meaning: "Its layers" }],
+    load: () => import("../commands/image-tree.ts"),
+  },
+  {
+    name: "image history-of",
+    group: "Images",
+    summary: "Show what a name has pointed to",
+    arguments: [NAME],
+    options: [NO_TRUNC, FORMAT],
+    description: [
+      "Each time that a name comes to point to another image, it gets a new version; the ten before it are kept. The current one has a star.",
+    ],
+    examples: [{ command: "tsrun image history-of debian:12", meaning: "Its versions" }],
+    load: () => import("../commands/image-history-of.ts"),
+  },
+  {
+    name: "image promote",
+    group: "Images",
+    summary: "Let a name point to one of its versions",
+    arguments: [{ ...NAME, name: "NAME@VERSION" }],
+    options: [],
+    description: [
+      "VERSION is a number that image history-of shows. Containers keep what they were made from.",
+    ],
+    examples: [{ command: "tsrun image promote debian:12@3", meaning: "Back to version 3" }],
+    load: () => import("../commands/image-promote.ts"),
+  },
+  {
+    name: "image rollback",
+    group: "Images",
+    summary: "Let a name point to its version before this one",
+    arguments: [NAME],
+    options: [],
+    description: [
+      "The other way round is image promote. Containers keep what they were made from.",
+    ],
+    examples: [{ command: "tsrun image rollback debian:12", meaning: "One version back" }],
+    load: () => import("../commands/image-rollback.ts"),
+  },
+  {
+    name: "image prune",
+    group: "Images",
+    summary: "Remove images that nothing needs",
+    arguments: [],
+    options: [
+      {
+        name: "all",
+        short: "a",
+        kind: "flag",
+        summary: "Also images with a name, if no container was made from them",
+      },
+      {
+        name: "versions",
+        kind: "flag",
+        summary: "Also what names pointed to before: there is no rollback then",
+      },
+      { name: "force", short: "f", kind: "flag", summary: "For podman's sake: nothing is asked" },
+    ],
+    description: [
+      "Removes images without a name, layers that no image has, and what broken pulls have left. Images that a container was made from stay.",
+    ],
+    examples: [
+      { command: "tsrun image prune", meaning: "What is certainly not needed" },
+      { command: "tsrun image prune --all", meaning: "Everything but what containers stand on" },
+    ],
+    load: () => import("../commands/image-prune.ts"),
   },
 ];

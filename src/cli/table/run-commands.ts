@@ -1,6 +1,7 @@
 /** Commands that make containers and run things in them. */
 import { CONTAINER, NEW_CONTAINER, RUNNING } from "./arguments.ts";
 import { CONTAINER_OPTIONS } from "./container-options.ts";
+import { PULL_OPTIONS } from "./registry-options.ts";
 import { DETACH_KEYS, SIG_PROXY } from "./shared-options.ts";
 import type { CommandSpec } from "./types.ts";
 
@@ -19,6 +20,7 @@ export const RUN_COMMANDS: readonly CommandSpec[] = [
         summary: "Let it run in the background and print its id",
       },
       ...CONTAINER_OPTIONS,
+      ...PULL_OPTIONS,
       DETACH_KEYS,
       SIG_PROXY,
     ],
@@ -51,7 +53,7 @@ export const RUN_COMMANDS: readonly CommandSpec[] = [
     summary: "Create a container without starting it",
     arguments: NEW_CONTAINER,
     passThrough: true,
-    options: CONTAINER_OPTIONS,
+    options: [...CONTAINER_OPTIONS, ...PULL_OPTIONS],
     description: ["Takes what run takes, prints the new container's id and leaves it to start."],
     examples: [
       { command: "tsrun create --name job busybox sleep 5", meaning: "Create" },

@@ -16,6 +16,21 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/info.ts"),
   },
   {
+    name: "system df",
+    group: "System",
+    summary: "Show what images and containers take on the disk",
+    arguments: [],
+    options: [
+      { name: "verbose", short: "v", kind: "flag", summary: "One line for each image" },
+      FORMAT,
+    ],
+    description: [
+      "Reclaimable is what image prune --all and the removal of stopped containers would free.",
+    ],
+    examples: [{ command: "tsrun system df", meaning: "The sums" }],
+    load: () => import("../commands/system-df.ts"),
+  },
+  {
     name: "system check",
     group: "System",
     summary: "Find what crashes have left behind",
@@ -47,7 +62,7 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
     name: "completion",
     group: "System",
     summary: "Print the completions for a shell",
-    arguments: [{ name: "SHELL", required: false, variadic: false }],
+    arguments: [{ name: "SHELL", required: false, variadic: false, completion: "shells" }],
     options: [{ name: "man", kind: "flag", summary: "Print the man page tsrun(1) instead" }],
     description: ["SHELL is bash, zsh or fish."],
     examples: [

@@ -15,10 +15,12 @@ export const IMAGE_HEADINGS: Readonly<Record<string, string>> = {
 };
 
 /** One row for each name of the image; an image without names has one with <none>. */
-export function imageRows(image: StoredImage, { now, truncate }: RowOptions): ValueRecord[] {
+export function imageRows(
+  image: StoredImage,
+  { now, truncate, size }: RowOptions & { readonly size: number },
+): ValueRecord[] {
   const names = image.names.length > 0 ? image.names : ["<none>:<none>"];
   const created = new Date(image.config.created ?? 0);
-  const size = imageSize(image);
   return names.map((name) => {
     const at = name.lastIndexOf(":");
     return {
@@ -37,23 +39,20 @@ export function imageRows(image: StoredImage, { now, truncate }: RowOptions): Va
   });
 }
 
-/** Of the unpacked archives. */
-function imageSize({ manifest }: StoredImage): number {
-  return manifest.layers.reduce((sum, { size }) => sum + size, 0);
-}
-
-export function imageInspectView(image: StoredImage): ValueRecord {
+/** `size`: of its unpacked archives. */
+export function imageInspectView(image: StoredImage, size: number): ValueRecord {
   const { config } = image;
   const run = config.config ?? {};
   return {
     Id: image.id,
     Digest: image.manifestDigest,
     RepoTags: image.names,
+    RepoDigests: image.sources,
     Created: config.created ?? "",
     Author: config.author ?? "",
     Architecture: config.architecture,
     Os: config.os,
-    Size: imageSize(image),
+    Size: size,
     Labels: toMap(run.Labels),
     Config: {
       User: run.User ?? "",

@@ -1,0 +1,58 @@
+import { readContainerUsage, readImageUsage } from "../../engine/index.ts";
+import { openEngineFor } from "../engine-context.ts";
+import { humanSize, shortId } from "../format/human.ts";
+import { formatListing } from "../format/rows.ts";
+import { print } from "../output.ts";
+import type { CommandCall } from "../table/types.ts";
+
+const TABLE = "{{.Type}}\t{{.Total}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}";
+const IMAGE_TABLE = "{{.Image}}\t{{.ID}}\t{{.Size}}\t{{.Shared}}\t{{.Unique}}\t{{.Containers}}";
+const IMAGE_HEADINGS = { ID: "IMAGE ID", Shared: "SHARED SIZE", Unique: "UNIQUE SIZE" };
+
+export function run({ options, globals }: CommandCall): void {
+  const engine = openEngineFor(globals);
+  const { images, total } = readImageUsage(engine);
+  const containers = readContainerUsage(engine);
+  const usersOf = (id: string) => containers.filter(({ image }) => image === id).length;
+  if (options.flag("verbose")) {
+    const rows = images.map(({ image, size, shared, unique }) => ({
+      Image: image.names[0] ?? "<none>",
+      ID: shortId(image.id),
+      Size: humanSize(size, " "),
+      Shared: humanSize(shared, " "),
+      Unique: humanSize(unique, " "),
+      Containers: usersOf(image.id),
+    }));
+    print(formatListing({ rows, table: IMAGE_TABLE, headings: IMAGE_HEADINGS }, undefined));
+    return;
+  }
+  const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
+  const unused = images.filter(({ image }) => usersOf(image.id) === 0);
+  const stopped = containers.filter(({ running }) => !running);
+  const row = (
+    type: string,
+    count: readonly [number, number],
+    bytes: readonly [number, number],
+  ) => ({
+    Type: type,
+    Total: count[0],
+    Active: count[1],
+    Size: humanSize(bytes[0], " "),
+    RawSize: bytes[0],
+    Reclaimable: humanSize(bytes[1], " "),
+    RawReclaimable: bytes[1],
+  });
+  const rows = [
+    row(
+      "Images",
+      [images.length, images.length - unused.length],
+      [total, sum(unused.map(({ unique }) => unique))],
+    ),
+    row(
+      "Containers",
+      [containers.length, containers.length - stopped.length],
+      [sum(containers.map(({ size }) => size)), sum(stopped.map(({ size }) => size))],
+    ),
+  ];
+  print(formatListing({ rows, table: TABLE, headings: {} }, options.value("format")));
+}

@@ -1,0 +1,33 @@
+/**
+ * Questions to a person at the terminal. A script answers by options.
+ */
+import { createInterface } from "node:readline/promises";
+import { Writable } from "node:stream";
+import { TsrunError } from "../../base/errors.ts";
+
+export function askLine(question: string): Promise<string> {
+  return ask(question, process.stderr);
+}
+
+/** What is typed is not shown. */
+export async function askHidden(question: string): Promise<string> {
+  process.stderr.write(question);
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const answer = await ask("", nowhere);
+  process.stderr.write("\n");
+  return answer;
+}
+
+async function ask(question: string, output: NodeJS.WritableStream): Promise<string> {
+  if (!process.stdin.isTTY) {
+    throw new TsrunError("INVALID_ARGUMENT", "there is no terminal to ask for credentials at", {
+      hint: "Use --username and --password-stdin.",
+    });
+  }
+  const lines = createInterface({ input: process.stdin, output, terminal: true });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
+}

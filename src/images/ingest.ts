@@ -1,0 +1,172 @@
+/**
+ * A blob on its way into the store: ingest/HEX grows as the bytes come, and is renamed when they are all
+ * there and have the right digest. What a broken or killed pull has left is gone on with. Who wants
+ * the same blob meanwhile, in whatever process, waits and then has it.
+ */
+import { createHash, type Hash } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { hasErrno, TsrunError } from "../base/errors.ts";
+import { faultPoint } from "../base/fault.ts";
+import { flock } from "../ffi/index.ts";
+import type { Descriptor } from "./config.ts";
+import { hexOf } from "./digest.ts";
+import type { ImageStore } from "./store.ts";
+
+const { O_CREAT, O_RDWR } = constants;
+
+/** Where a blob's bytes come from: from an offset on, or an error. Checks size and digest at the end. */
+export type BlobSource = (
+  descriptor: Descriptor,
+  from: { readonly offset: number; readonly hash: Hash },
+) => AsyncIterable<Uint8Array>;
+
+export class Ingest implements Disposable {
+  readonly #store: ImageStore;
+  readonly #descriptor: Descriptor;
+  readonly #lock: number;
+  readonly #path: string;
+  #isWhole: boolean = false;
+
+  private constructor(store: ImageStore, descriptor: Descriptor, lock: number) {
+    this.#store = store;
+    this.#descriptor = descriptor;
+    this.#lock = lock;
+    this.#path = ingestPath(store, descriptor.digest);
+  }
+
+  /** Waits until nobody else is at this blob. Rejects with ABORTED. */
+  static async begin(
+    store: ImageStore,
+    descriptor: Descriptor,
+    signal?: AbortSignal,
+  ): Promise<Ingest> {
+    const path = lockPath(store, descriptor.digest);
+    for (;;) {
+      const fd = openSync(path, O_RDWR | O_CREAT, 0o600);
+      try {
+        await flock(fd, "exclusive", signal);
+        // Its last holder removed it: others may hold a new one by now.
+        if (isSameFile(fd, path)) return new Ingest(store, descriptor, fd);
+      } catch (error) {
+        closeSync(fd);
+        throw error;
+      }
+      closeSync(fd);
+    }
+  }
+
+  /** Bytes that an earlier pull has left. */
+  get resumable(): number {
+    return statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  /** All bytes of the blob, as they come: those that are here already, then the source's. */
+  async *bytes(source: BlobSource): AsyncGenerator<Uint8Array, void, undefined> {
+    const hash = createHash("sha256");
+    const fd = openSync(this.#path, O_RDWR | O_CREAT, 0o600);
+    try {
+      const offset = this.#reusable(fd);
+      for await (const chunk of readChunks(this.#path, offset)) {
+        hash.update(chunk);
+        yield chunk;
+      }
+      let at = offset;
+      for await (const chunk of source(this.#descriptor, { offset, hash })) {
+        at += writeAt(fd, chunk, at);
+        yield chunk;
+      }
+      this.#isWhole = true;
+    } catch (error) {
+      this.#discardIfUseless(error);
+      throw describeFull(error);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Makes it a blob. After `bytes` has ended. */
+  finish(): void {
+    if (!this.#isWhole) throw new Error("a blob was not read to its end");
+    faultPoint();
+    renameSync(this.#path, this.#store.blobPath(this.#descriptor.digest));
+    faultPoint();
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(lockPath(this.#store, this.#descriptor.digest), { force: true });
+    closeSync(this.#lock);
+  }
+
+  #reusable(fd: number): number {
+    const { size } = fstatSync(fd);
+    if (size <= this.#descriptor.size) return size;
+    ftruncateSync(fd, 0);
+    return 0;
+  }
+
+  /** Wrong bytes stay wrong, and a full disk needs the room. */
+  #discardIfUseless(error: unknown): void {
+    const wrong = error instanceof TsrunError && error.code === "IMAGE_INVALID";
+    if (wrong || hasErrno(error, "ENOSPC", "EDQUOT")) rmSync(this.#path, { force: true });
+  }
+}
+
+export function ingestPath(store: ImageStore, digest: string): string {
+  return join(store.ingestDirectory, hexOf(digest));
+}
+
+function lockPath(store: ImageStore, digest: string): string {
+  return `${ingestPath(store, digest)}.lock`;
+}
+
+function isSameFile(fd: number, path: string): boolean {
+  const there = statSync(path, { throwIfNoEntry: false });
+  const { dev, ino } = fstatSync(fd);
+  return there?.dev === dev && there.ino === ino;
+}
+
+const READ_BYTES = 1 << 20;
+
+/** A file's first bytes. */
+export async function* readChunks(
+  path: string,
+  length: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (length === 0) return;
+  await using file = await open(path, "r");
+  for (let at = 0; at < length; ) {
+    // A new buffer each time: whoever got the last one may not be done with it.
+    const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, length - at));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+function writeAt(fd: number, chunk: Uint8Array, at: number): number {
+  for (let written = 0; written < chunk.length; ) {
+    written += writeSync(fd, chunk, written, chunk.length - written, at + written);
+  }
+  return chunk.length;
+}
+
+function describeFull(error: unknown): unknown {
+  if (error instanceof TsrunError || !hasErrno(error, "ENOSPC", "EDQUOT")) return error;
+  return new TsrunError("NO_SPACE", "the disk is full: the image was not stored", {
+    hint: "Free some space, or point --root at a larger disk. What was stored of it is removed.",
+    cause: error,
+  });
+}
