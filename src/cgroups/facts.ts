@@ -31,4 +31,6 @@ export interface CgroupFacts extends CgroupHierarchy {
   /** CPUs and memory nodes that a container can get, as lists ("0-3,7"); undefined without cpuset. */
   readonly cpus: string | undefined;
   readonly mems: string | undefined;
+  /** The files that go with a cgroup that is given away: the lines of /sys/kernel/cgroup/delegate. */
+  readonly delegate?: readonly string[];
 }

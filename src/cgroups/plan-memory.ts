@@ -74,13 +74,17 @@ function swapBytes(total: number, limit: number, { memoryMaxBytes }: CurrentLimi
   return total - memory;
 }
 
-function refuseV1({ kernel = 0, kernelTCP = 0, swappiness, disableOOMKiller }: OciMemory): void {
+function refuseV1(memory: OciMemory): void {
+  const { kernel = 0, kernelTCP = 0, swappiness, disableOOMKiller, useHierarchy } = memory;
   const counted = "Kernel memory is part of memory.limit in cgroup v2.";
   if (kernel > 0) throw onlyInV1(`${ORIGIN}.kernel`, counted);
   if (kernelTCP > 0) throw onlyInV1(`${ORIGIN}.kernelTCP`, counted);
   if (swappiness !== undefined && swappiness >= 0) {
     const hint = "Limit swap with memory.swap, or set vm.swappiness on the host.";
     throw onlyInV1(`${ORIGIN}.swappiness`, hint);
+  }
+  if (useHierarchy === false) {
+    throw onlyInV1(`${ORIGIN}.useHierarchy`, "In cgroup v2 every limit counts what is below it.");
   }
   if (disableOOMKiller === true) {
     const hint = "Use oomScoreAdj, or memory.high through linux.resources.unified.";

@@ -30,8 +30,19 @@ export function probeCgroups(path: string): CgroupFacts {
     levels,
     writable: isWritable(deepest),
     ...readCpusets(mountPoint),
+    delegate: readDelegate(),
   };
 }
+
+let delegate: readonly string[] | undefined;
+
+/** What the kernel's own list has; an old kernel has none, and OCI says what is on it then. */
+function readDelegate(): readonly string[] {
+  delegate ??= (readIfThere("/sys/kernel/cgroup/delegate") ?? DELEGATE).trim().split("\n");
+  return delegate;
+}
+
+const DELEGATE = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads";
 
 /** Where cgroup v2 is. Throws CGROUP_UNAVAILABLE where it is not mounted. */
 export function readHierarchy(): CgroupHierarchy {

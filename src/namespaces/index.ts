@@ -12,3 +12,4 @@ export { NAMESPACE_KINDS, NAMESPACE_TYPES } from "./kinds.ts";
 export { type NamespacePlan, planNamespaces } from "./plan.ts";
 export { planExecJoin } from "./plan-exec.ts";
 export { readIdMap, readNamespaceFacts, readNamespaces } from "./probe.ts";
+export { foreignNamespaces } from "./request.ts";

@@ -41,6 +41,15 @@ export function parseNamespaces(
   return requests;
 }
 
+/** Those that are not tsrun's own: what belongs to the others may be changed for the container. */
+export function foreignNamespaces(
+  namespaces: readonly OciNamespace[],
+  facts: NamespaceFacts,
+): readonly OciNamespace[] {
+  const requests = parseNamespaces(namespaces, facts);
+  return namespaces.filter(({ type }) => requests[type].kind !== "own");
+}
+
 function parseNamespace(
   { type, path }: OciNamespace,
   origin: string,

@@ -82,6 +82,8 @@ export interface LaunchPlan {
     readonly leave?: boolean;
     readonly relay?: RelayPlan;
   };
+  /** Sentences about what was asked for and is left out. */
+  readonly warnings?: readonly string[];
   /** Only the fault tests set it: SIGKILL to `pid` (0: the stage) before op `op`. */
   readonly fault?: { readonly op: number; readonly pid: number };
 }

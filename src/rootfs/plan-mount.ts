@@ -74,7 +74,7 @@ export function planMount(mount: OciMount, origin: string, context: MountContext
   switch (mount.type) {
     case "cgroup":
     case "cgroup2":
-      return planNewMount(mount, "cgroup2", readOnlyUnlessAsked(mount, options), origin, context);
+      return planNewMount(mount, "cgroup2", options, origin, context);
     case undefined:
       throw invalid(
         origin,
@@ -181,23 +181,26 @@ function substituteOf(
     case "proc":
       return userNamespace && !owns.pid ? { path: "/proc", bind: "rbind", attributes } : undefined;
     case "cgroup":
-    case "cgroup2": {
-      const path = facts.cgroup2MountPoint;
-      if (owns.cgroup || path === undefined) return undefined;
-      return { path, bind: "bind", attributes: readOnlyUnlessAsked(mount, options).attributes };
-    }
+    case "cgroup2":
+      return cgroupSubstitute(mount, attributes, { owns, facts });
     default:
       return undefined;
   }
 }
 
-const READ_ONLY: AttributeChange = { set: MOUNT_ATTR.RDONLY, clear: 0 };
-
-/** A container that may write its cgroups can lift its own limits, so that must be asked for. */
-function readOnlyUnlessAsked(mount: OciMount, options: MountOptions): MountOptions {
-  if ((mount.options ?? []).includes("rw")) return options;
-  return { ...options, attributes: merge(options.attributes, READ_ONLY) };
+/** The whole machine's hierarchy: in a user namespace it is not writable unless that is asked for. */
+function cgroupSubstitute(
+  { options = [] }: OciMount,
+  attributes: AttributeChange,
+  { owns, facts }: Pick<MountContext, "owns" | "facts">,
+): Substitute | undefined {
+  const path = facts.cgroup2MountPoint;
+  if (owns.cgroup || path === undefined) return undefined;
+  const readOnly = owns.userNamespace && !options.includes("rw");
+  return { path, bind: "bind", attributes: readOnly ? merge(attributes, READ_ONLY) : attributes };
 }
+
+const READ_ONLY: AttributeChange = { set: MOUNT_ATTR.RDONLY, clear: 0 };
 
 interface BindRequest extends BindSource {
   readonly origin: string;

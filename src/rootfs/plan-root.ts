@@ -39,6 +39,8 @@ export interface RootPlanInput {
   readonly idMaps: IdMaps | undefined;
   /** The stage has asked for SIGKILL when its caller dies. */
   readonly dieWithParent: boolean;
+  /** What the host mounts below a root directory appears in the container (rootfsPropagation "slave"). */
+  readonly receives: boolean;
   /** SELinux label for context=, or "". */
   readonly mountLabel: string;
   readonly facts: RootfsFacts;
@@ -92,7 +94,12 @@ function planBindRoot(
     host: [
       host({ kind: "openTree", path, dir: SLOT_CWD, flags, out: slots.root }),
       // A copy of a shared mount is its peer: what the container mounted would appear on the host.
-      host(mountSetattr(slots.root, { propagation: MS.PRIVATE, recursive: true })),
+      host(
+        mountSetattr(slots.root, {
+          propagation: input.receives ? MS.SLAVE : MS.PRIVATE,
+          recursive: true,
+        }),
+      ),
       ...(attrSet === 0 ? [] : [host(mountSetattr(slots.root, { attrSet, recursive: false }))]),
       ...(idMapped ? [idMap(host, slots.root, requireIdMap(input), path)] : []),
     ],

@@ -35,6 +35,7 @@ import {
   REPLACEABLE,
 } from "./plan-mount.ts";
 import { planRoot } from "./plan-root.ts";
+import { planSharedRoot } from "./plan-shared-root.ts";
 import { planSysctls } from "./plan-sysctl.ts";
 
 export interface RootfsPlanInput {
@@ -79,7 +80,12 @@ export interface RootfsPlan {
 /** Throws INVALID_SPEC, NOT_FOUND, UNSUPPORTED or OVERLAY_UNSUPPORTED, each naming its field. */
 export function planRootfs({ spec, launch, facts, slots: allocator }: RootfsPlanInput): RootfsPlan {
   const { linux } = spec;
-  assertOwnMountNamespace(linux.namespaces);
+  if (!makesMountNamespace(linux.namespaces)) {
+    const { holdBeforePivot: hold = false } = launch;
+    const shared = planSharedRoot(spec, launch.root, { slots: allocator, hold });
+    return { host: [], parent: [], procSlot: undefined, attachConsole: () => [], ...shared };
+  }
+  assertLabel(linux.mountLabel, facts);
   const slots: RootfsSlots = {
     allocator,
     root: allocator.take(),
@@ -94,6 +100,7 @@ export function planRootfs({ spec, launch, facts, slots: allocator }: RootfsPlan
     idMapSlot: rootIdMapSlot(spec, launch),
     idMaps: containerIdMaps(spec),
     dieWithParent: !launch.daemon,
+    receives: /^r?slave$/.test(linux.rootfsPropagation ?? ""),
     mountLabel: facts.selinux ? (linux.mountLabel ?? "") : "",
     facts,
     slots,
@@ -129,14 +136,18 @@ export function planRootfs({ spec, launch, facts, slots: allocator }: RootfsPlan
   };
 }
 
-function assertOwnMountNamespace(namespaces: OciSpec["linux"]["namespaces"]): void {
-  const mount = namespaces.find(({ type }) => type === "mount");
-  if (mount && mount.path === undefined) return;
-  throw invalid(
-    "linux.namespaces",
-    "a container needs a mount namespace of its own",
-    'Add { "type": "mount" } without a path.',
-  );
+function makesMountNamespace(namespaces: OciSpec["linux"]["namespaces"]): boolean {
+  return namespaces.some(({ type, path = "" }) => type === "mount" && path === "");
+}
+
+/** A label that the kernel would not enforce is none. */
+function assertLabel(label: string | undefined, { selinux }: RootfsFacts): void {
+  if (selinux || label === undefined || label === "") return;
+  const origin = "linux.mountLabel";
+  throw new TsrunError("UNSUPPORTED", `${origin}: this machine does not run SELinux`, {
+    origin,
+    hint: "Leave the label out.",
+  });
 }
 
 /** The mount points' propagation to the host ends here; unmounts on the host still arrive until pivot_root. */

@@ -4,20 +4,26 @@
 import { type CgroupFacts, probeCgroups } from "../cgroups/index.ts";
 import { type NamespaceFacts, readNamespaceFacts } from "../namespaces/index.ts";
 import { type RootfsFacts, readRootfsFacts } from "../rootfs/index.ts";
+import { type CapabilityFacts, readCapabilityFacts } from "../security/index.ts";
 import type { OciSpec } from "../spec/index.ts";
 
 export interface HostFacts {
   readonly namespaces: NamespaceFacts;
   readonly cgroup: CgroupFacts;
   readonly rootfs: RootfsFacts;
+  readonly capabilities: CapabilityFacts;
 }
+
+let capabilities: CapabilityFacts | undefined;
 
 /** Only looks. Throws CGROUP_UNAVAILABLE where cgroup v2 is not mounted. */
 export function probeHost(spec: OciSpec): HostFacts {
   const { linux } = spec;
+  capabilities ??= readCapabilityFacts(); // of this process, which gives none of them up
   return {
     namespaces: readNamespaceFacts(linux.namespaces),
     cgroup: probeCgroups(linux.cgroupsPath ?? "/"),
     rootfs: readRootfsFacts(spec),
+    capabilities,
   };
 }

@@ -36,6 +36,8 @@ export interface LaunchIo {
   readonly clientFd?: number;
   /** Descriptors that become the plan's first slots. */
   readonly inherit?: readonly number[];
+  /** The plan's bytes, where the caller has them. */
+  readonly encoded?: Uint8Array;
   /** argv[0] of the stage, as ps(1) shows it. */
   readonly title?: string;
 }
@@ -73,7 +75,7 @@ export interface Launch {
 export function launch(plan: LaunchPlan, io: LaunchIo): Launch {
   using undo = new UndoStack();
   const stage = openStageMemfd(stagePath());
-  const planFd = createSealedMemfd("tsrun-plan", encodePlan(plan));
+  const planFd = createSealedMemfd("tsrun-plan", io.encoded ?? encodePlan(plan));
   passed("encoded");
   undo.defer(() => closeSync(planFd));
   const [ours, theirs] = socketpair();
@@ -112,6 +114,7 @@ class LaunchInProgress implements Launch {
 
   constructor(plan: LaunchPlan, control: number, stagePid: number) {
     this.#plan = plan;
+    this.warnings.push(...(plan.warnings ?? []));
     this.#control = control;
     this.#stagePid = stagePid;
     this.#supervisorPid = stagePid;

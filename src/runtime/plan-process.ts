@@ -15,6 +15,7 @@ import {
 } from "../plan/index.ts";
 import { capabilityMask, RLIMIT_NUMBERS } from "../security/index.ts";
 import type { OciProcess } from "../spec/index.ts";
+import type { SeccompListener } from "./plan-listener.ts";
 import { ioPriority, schedAttr } from "./plan-scheduling.ts";
 
 /** prctl(2) options. */
@@ -28,14 +29,6 @@ const FIRST_PRIVATE_FD = 3;
 export interface CompiledSeccomp {
   readonly filter: Uint8Array;
   readonly flags: number;
-}
-
-/** Who answers for a filter's SCMP_ACT_NOTIFY. */
-export interface SeccompListener {
-  /** A listening Unix socket. */
-  readonly path: string;
-  /** What is sent with the listener; the process's pid takes the place of each NUL. */
-  readonly message: string;
 }
 
 export interface ProcessPlanOptions {
@@ -67,6 +60,8 @@ export interface ProcessPlanOptions {
   readonly init: boolean;
   /** Name of a new session keyring; undefined keeps the caller's. */
   readonly keyring?: string;
+  /** The file to execute, where the first argument does not say it. */
+  readonly program?: string;
 }
 
 /** The child's last ops, in order, ending with exec. Origins are JSON paths below `process`. */
@@ -93,7 +88,7 @@ export function planProcess(process: OciProcess, options: ProcessPlanOptions): P
         lists: {
           argv: process.args,
           env: process.env,
-          candidates: execCandidates(process.args[0] ?? "", process.env),
+          candidates: execCandidates(options.program ?? process.args[0] ?? "", process.env),
         },
       },
       "process.args",

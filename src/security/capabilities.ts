@@ -67,6 +67,11 @@ export const DEFAULT_CAPABILITIES: readonly Capability[] = [
   "CAP_SETFCAP",
 ];
 
+/** Its number, or undefined for a name that is none. */
+export function capabilityBit(name: string): number | undefined {
+  return NUMBERS.get(name);
+}
+
 function isCapability(name: string): name is Capability {
   return NUMBERS.has(name);
 }

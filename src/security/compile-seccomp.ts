@@ -202,10 +202,13 @@ function comparisons(
 
 function comparison(arg: OciSyscallArg, origin: string): SeccompComparison {
   if (!Object.hasOwn(SECCOMP_OPERATORS, arg.op)) {
-    throw invalid(`"${arg.op}" is not a seccomp operator`, `${origin}.op`);
+    throw invalid(`${origin}.op: "${arg.op}" is not a seccomp operator`, `${origin}.op`);
   }
   if (!Number.isInteger(arg.index) || arg.index < 0 || arg.index > 5) {
-    throw invalid(`a system call has arguments 0 to 5, not "${arg.index}"`, `${origin}.index`);
+    throw invalid(
+      `${origin}.index: a system call has arguments 0 to 5, not "${arg.index}"`,
+      `${origin}.index`,
+    );
   }
   return {
     index: arg.index,
@@ -219,11 +222,14 @@ const EPERM = 1;
 
 function actionNumber(name: string, errnoRet: number | undefined, origin: string): number {
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
-  if (action === undefined) throw invalid(`"${name}" is not a seccomp action`, origin);
-  if (action !== SECCOMP_ACTIONS.ERRNO && action !== SECCOMP_ACTIONS.TRACE) return action;
+  if (action === undefined) throw invalid(`${origin}: "${name}" is not a seccomp action`, origin);
+  if (action !== SECCOMP_ACTIONS.ERRNO && action !== SECCOMP_ACTIONS.TRACE) {
+    if (errnoRet === undefined) return action;
+    throw invalid(`${origin}: "${name}" takes no errno, and ${errnoRet} is given`, origin);
+  }
   const data = errnoRet ?? EPERM;
   if (!Number.isInteger(data) || data < 0 || data > 0xffff) {
-    throw invalid(`"${data}" is not an errno`, origin);
+    throw invalid(`${origin}: "${data}" is not an errno`, origin);
   }
   return (action | data) >>> 0;
 }
@@ -232,7 +238,10 @@ function actionNumber(name: string, errnoRet: number | undefined, origin: string
 function parseArch(name: string): SeccompArch | undefined {
   if (Object.hasOwn(SECCOMP_ARCHES, name)) return name as SeccompArch;
   if (OTHER_ARCHES.has(name)) return undefined;
-  throw invalid(`"${name}" is not a seccomp architecture`, "linux.seccomp.architectures");
+  throw invalid(
+    `linux.seccomp.architectures: "${name}" is not a seccomp architecture`,
+    "linux.seccomp.architectures",
+  );
 }
 
 const OTHER_ARCHES = new Set(

@@ -15,7 +15,13 @@ export {
   type SecurityOptions,
   type SecurityPlan,
 } from "./plan.ts";
-export { machineArch, readSeccompProfile, readSecurityFacts } from "./probe.ts";
+export { type CapabilityFacts, planGrants } from "./plan-grants.ts";
+export {
+  machineArch,
+  readCapabilityFacts,
+  readSeccompProfile,
+  readSecurityFacts,
+} from "./probe.ts";
 export { RLIMIT_NUMBERS } from "./rlimits.ts";
 export { seccompFilter } from "./seccomp-cache.ts";
 export { DEFAULT_SECCOMP_PROFILE } from "./seccomp-default.ts";

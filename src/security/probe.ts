@@ -9,6 +9,7 @@ import { CAPABILITIES } from "./capabilities.ts";
 import { SECCOMP_ACTION_NAMES } from "./compile-seccomp.ts";
 import { parseSeccompProfile } from "./parse-seccomp-profile.ts";
 import type { SecurityFacts } from "./plan.ts";
+import type { CapabilityFacts } from "./plan-grants.ts";
 import type { LabelFacts } from "./plan-labels.ts";
 import type { RlimitFacts } from "./plan-rlimits.ts";
 import { parseProcLimits } from "./rlimits.ts";
@@ -36,6 +37,16 @@ export function readSeccompProfile(path: string): SeccompProfile {
     operators: Object.keys(SECCOMP_OPERATORS),
     errnoNumber,
   });
+}
+
+/** What of its own tsrun can pass on. /proc/self/status and /proc/sys/kernel/cap_last_cap, proc(5). */
+export function readCapabilityFacts(): CapabilityFacts {
+  const status = readFileSync("/proc/self/status", "latin1");
+  const set = (name: string) => BigInt(`0x${statusField(status, name) ?? "0"}`);
+  return {
+    held: set("CapPrm") & set("CapBnd"),
+    last: Number(readOptional("/proc/sys/kernel/cap_last_cap") ?? CAPABILITIES.length - 1),
+  };
 }
 
 function readProfileFile(path: string): string {

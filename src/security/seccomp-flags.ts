@@ -21,8 +21,8 @@ export function seccompFlags({ flags }: OciSeccomp): number {
     const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined;
     if (flag !== undefined) return sum | flag;
     const origin = `linux.seccomp.flags[${index}]`;
-    throw new TsrunError("INVALID_SPEC", `"${name}" is not a seccomp flag`, {
-      hint: `See ${origin}; the flags are those of seccomp(2).`,
+    throw new TsrunError("INVALID_SPEC", `${origin}: "${name}" is not a seccomp flag`, {
+      hint: "The flags are those of seccomp(2).",
       origin,
     });
   }, 0);

@@ -11,7 +11,7 @@ import {
   type Slot,
   SlotAllocator,
 } from "../../../src/plan/index.ts";
-import { idMapsKey, idMapsNeeded, planRootfs, readRootfsFacts } from "../../../src/rootfs/index.ts";
+import { idMapsNeeded, planRootfs, readRootfsFacts } from "../../../src/rootfs/index.ts";
 import { launch } from "../../../src/runtime/launch.ts";
 import type { OciLinux, OciMount, OciSpec, RootMount } from "../../../src/spec/index.ts";
 
@@ -74,7 +74,7 @@ export const USUAL_MOUNTS: readonly OciMount[] = [
     destination: "/sys/fs/cgroup",
     type: "cgroup",
     source: "cgroup",
-    options: ["nosuid", "noexec", "nodev", "relatime"],
+    options: ["nosuid", "noexec", "nodev", "relatime", "ro"],
   },
 ];
 
@@ -234,4 +234,3 @@ async function userNamespace(maps: {
     },
   };
 }
-

@@ -88,7 +88,78 @@ function ofKind<K extends Kind>(ops: readonly PlannedOp[], kind: K): OpOf<K>[] {
 
 const all = (p: ReturnType<typeof plan>) => [...p.host, ...p.parent, ...p.child];
 
+const SHARED_NAMESPACE = { type: "mount", path: "/proc/7/ns/mnt" } as const;
+
+/** A container in a mount namespace that others made. */
+function shared(change: Case = {}): Case {
+  const linux = { namespaces: [SHARED_NAMESPACE], ...change.linux };
+  return { launch: { root: { kind: "bind", path: "/some/root" } }, ...change, linux };
+}
+
+const SHARED_REFUSALS: readonly (readonly [field: string, change: Case])[] = [
+  ["root.readonly", { readonly: true }],
+  ["mounts", { mounts: [PROC] }],
+  ["linux.devices", { linux: { devices: [{ type: "p", path: "/p" }] } }],
+  ["linux.maskedPaths", { linux: { maskedPaths: ["/a"] } }],
+  ["linux.readonlyPaths", { linux: { readonlyPaths: ["/a"] } }],
+  ["linux.rootfsPropagation", { linux: { rootfsPropagation: "slave" } }],
+  ["linux.mountLabel", { linux: { mountLabel: "label" } }],
+  ["linux.sysctl", { linux: { sysctl: { "net.a": "1" } } }],
+];
+
 describe("planRootfs", () => {
+  it("enters the root by chroot in a mount namespace that is not the container's, and mounts nothing", () => {
+    const { host, parent, child, rootSlot } = plan(shared());
+    assert.deepEqual([host, parent], [[], []]);
+    assert.deepEqual(
+      child.map(({ op }) => op.kind),
+      ["open", "fchdir", "chroot"],
+    );
+    assert.equal(child[0]?.op.kind === "open" && child[0].op.out, rootSlot);
+    const whole = plan(shared({ launch: { root: { kind: "bind", path: "/" } } }));
+    assert.deepEqual(
+      whole.child.map(({ op }) => op.kind),
+      ["open", "fchdir"],
+    );
+  });
+
+  it("copies a root directory as a slave where it is to receive the host's mounts, else privately", () => {
+    const root = { kind: "bind", path: "/some/root" } as const;
+    const propagation = (rootfsPropagation: string) =>
+      plan({ launch: { root }, linux: { rootfsPropagation } }).host.flatMap(({ op }) =>
+        op.kind === "mountSetattr" ? [op.propagation] : [],
+      )[0];
+    const [PRIVATE, SLAVE] = [1 << 18, 1 << 19];
+    assert.equal(propagation("slave"), SLAVE);
+    assert.equal(propagation("rslave"), SLAVE);
+    assert.equal(propagation("private"), PRIVATE);
+    assert.equal(propagation("shared"), PRIVATE);
+  });
+
+  it("looks where a link led before it mounts there: not into /proc", () => {
+    const ops = plan({
+      mounts: [PROC, { destination: "/data", type: "tmpfs" }],
+    }).child;
+    const checks = ops.filter(({ op }) => op.kind === "checkFs");
+    assert.deepEqual(
+      checks.map(({ op, origin }) => [origin, op.kind === "checkFs" && [op.magic, op.is]]),
+      [["mounts[1]", [0x9fa0, false]]],
+    );
+    const at = ops.findIndex(({ op }) => op.kind === "checkFs");
+    const mounted = ops.findIndex(
+      ({ op, origin }) => op.kind === "mount" && origin === "mounts[1]",
+    );
+    assert.ok(at < mounted);
+  });
+
+  it("lets lxcfs cover a file of /proc", () => {
+    const mounts: OciMount[] = [
+      PROC,
+      { destination: "/proc/meminfo", type: "bind", source: "/host/file" },
+    ];
+    assert.ok(!plan({ mounts }).child.some(({ op }) => op.kind === "checkFs"));
+  });
+
   it("ends in the container's root: pivot, old root off, then read-only", () => {
     const { child } = plan({ readonly: true, linux: { rootfsPropagation: "rslave" } });
     assert.deepEqual(
@@ -330,9 +401,22 @@ describe("planRootfs", () => {
 
   for (const [what, input, expected] of [
     [
-      "no mount namespace",
+      "an overlay in a mount namespace that is not the container's own",
       { linux: { namespaces: [] } },
-      { code: "INVALID_SPEC", origin: "linux.namespaces" },
+      { code: "INVALID_SPEC", origin: "root.path" },
+    ],
+    ...SHARED_REFUSALS.map(
+      ([field, change]) =>
+        [
+          `${field} in somebody else's mount namespace`,
+          shared(change),
+          { code: "INVALID_SPEC", origin: field },
+        ] as const,
+    ),
+    [
+      "a label for mounts where nobody enforces it",
+      { linux: { mountLabel: "system_u:object_r:container_file_t:s0" } },
+      { code: "UNSUPPORTED", origin: "linux.mountLabel" },
     ],
     [
       "a mount on the root",

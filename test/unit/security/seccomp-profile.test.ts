@@ -185,7 +185,10 @@ describe("compiling", () => {
 
   it("knows every action", () => {
     const values = SECCOMP_ACTION_NAMES.filter((name) => name !== "SCMP_ACT_ALLOW").map(
-      (action) => [action, answer([{ names: ["read"], action, errnoRet: 7 }], 0)],
+      (action) => {
+        const errno = /ERRNO|TRACE/.test(action) ? { errnoRet: 7 } : {};
+        return [action, answer([{ names: ["read"], action, ...errno }], 0)];
+      },
     );
     assert.deepEqual(Object.fromEntries(values), {
       SCMP_ACT_KILL: 0,
@@ -198,6 +201,15 @@ describe("compiling", () => {
       SCMP_ACT_NOTIFY: 0x7fc0_0000,
     });
     assert.equal(answer([{ names: ["read"], action: "SCMP_ACT_ERRNO" }], 0), 0x0005_0001);
+  });
+
+  it("refuses an errno for an action that returns none", () => {
+    const rule = { names: ["read"], action: "SCMP_ACT_KILL", errnoRet: 7 };
+    assert.throws(() => answer([rule], 0), { origin: "linux.seccomp.syscalls[0].action" });
+    const seccomp = { defaultAction: "SCMP_ACT_ALLOW", defaultErrnoRet: 1 };
+    assert.throws(() => compileSeccomp(seccomp, "x64"), {
+      origin: "linux.seccomp.defaultAction",
+    });
   });
 
   it("knows every operator, on all 64 bits", () => {
