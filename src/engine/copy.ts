@@ -5,7 +5,7 @@
  */
 import { closeSync, constants } from "node:fs";
 import { basename, dirname } from "node:path";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { UndoStack } from "../base/undo.ts";
@@ -54,7 +54,9 @@ export async function copyFromContainer(
     if (typeof target !== "string") {
       const source = lookUp({ root, path });
       if (!source) throw noSuchPath(path);
-      await pipeline(packPlace({ root, path }, nameOf(path)), target, { end: false });
+      // The archive's own pipe() would end the caller's stream: it knows no `end`.
+      const archive = Readable.from(packPlace({ root, path }, nameOf(path)), { objectMode: false });
+      await pipeline(archive, target, { end: false });
       return;
     }
     using undo = new UndoStack();

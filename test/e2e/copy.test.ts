@@ -40,7 +40,8 @@ describe("cp", () => {
   });
 
   it("reads and writes tar streams, every byte of them", async () => {
-    const listed = await cli.shell("tsrun cp box:/tmp/tree - | tar t | sort");
+    const listed = await cli.shell("set -o pipefail; tsrun cp box:/tmp/tree - | tar t | sort");
+    assert.deepEqual([listed.status, listed.stderr], [0, ""]);
     assert.deepEqual(
       listed.stdout.split("\n").map((line) => line.replace(/\/$/, "")),
       ["tree", "tree/link", "tree/one", "tree/sub", "tree/sub/two", ""],
@@ -48,8 +49,8 @@ describe("cp", () => {
     const bytes = Buffer.alloc(3_000_000, "\0\u00ff\n");
     writeFileSync(cli.file("big"), bytes);
     const script = `tar c -C ${cli.base}/files big | tsrun cp - box:/tmp && tsrun cp box:/tmp/big - | tar xO`;
-    const through = await cli.shell(script);
-    assert.equal(through.status, 0, through.stderr);
+    const through = await cli.shell(`set -o pipefail; ${script}`);
+    assert.deepEqual([through.status, through.stderr], [0, ""]);
     assert.ok(through.bytes.equals(bytes));
   });
 
