@@ -7,12 +7,13 @@ import { GLOBAL_OPTIONS, HELP_OPTION } from "../table/shared-options.ts";
 import type { CommandSpec } from "../table/types.ts";
 
 export const SIGNALS = ["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP"];
+export const SHELLS = ["bash", "zsh", "fish"];
 
-/** The command lines that list what a completion offers. */
+/** What follows "tsrun" to list what a completion offers. */
 export const LISTERS: Readonly<Partial<Record<Completion, string>>> = {
-  containers: "tsrun ps -a --format '{{.Names}}'",
-  running: "tsrun ps --format '{{.Names}}'",
-  images: "tsrun image ls --format '{{.Repository}}:{{.Tag}}'",
+  containers: "ps -a --format '{{.Names}}'",
+  running: "ps --format '{{.Names}}'",
+  images: "image ls --format '{{.Repository}}:{{.Tag}}'",
 };
 
 export interface CompletedCommand {
@@ -38,13 +39,13 @@ export function optionWords({ name, short }: OptionSpec): string[] {
   return short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`];
 }
 
-/** The first words of the command line: commands of one word, and families such as "image". */
+/** The first words of the command line: commands of one word, and families such as "image"; no aliases. */
 export function firstWords(
   commands: readonly CommandSpec[],
 ): readonly (readonly [word: string, summary: string])[] {
   const words = new Map<string, string>();
-  for (const { name, command } of completedCommands(commands)) {
-    const [first = "", second] = name.split(" ");
+  for (const command of commands) {
+    const [first = "", second] = command.name.split(" ");
     words.set(first, second === undefined ? command.summary : `Commands for ${first}`);
   }
   return [...words];
@@ -55,8 +56,8 @@ export function familyWords(
   commands: readonly CommandSpec[],
 ): ReadonlyMap<string, readonly (readonly [string, string])[]> {
   const families = new Map<string, (readonly [string, string])[]>();
-  for (const { name, command } of completedCommands(commands)) {
-    const [first = "", second] = name.split(" ");
+  for (const command of commands) {
+    const [first = "", second] = command.name.split(" ");
     if (second === undefined) continue;
     families.set(first, [...(families.get(first) ?? []), [second, command.summary]]);
   }

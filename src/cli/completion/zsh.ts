@@ -10,6 +10,7 @@ import {
   firstWords,
   LISTERS,
   quote,
+  SHELLS,
   SIGNALS,
 } from "./words.ts";
 
@@ -82,7 +83,11 @@ function optionSpec({
   placeholder,
 }: OptionSpec): string {
   const text = `[${summary.replace(/[[\]:\\]/g, "\\$&")}]`;
-  const action = choices ? `(${choices.join(" ")})` : completion ? actionOf(completion) : " ";
+  const action = choices
+    ? `(${choices.join(" ").replaceAll(":", "\\:")})`
+    : completion
+      ? actionOf(completion)
+      : " ";
   const value =
     kind === "flag" ? "" : `:${(placeholder ?? "value").replace(/[[\]:\\]/g, "\\$&")}:${action}`;
   const repeat = kind === "list" ? "*" : "";
@@ -99,10 +104,12 @@ function argumentSpec({ name, variadic, completion }: ArgumentSpec): string {
 
 function actionOf(completion: Completion): string {
   const lister = LISTERS[completion];
-  if (lister) return `{_tsrun_lines "${lister.replaceAll('"', '\\"')}"}`;
+  if (lister) return `{_tsrun_lines "tsrun ${lister.replaceAll('"', '\\"')}"}`;
   switch (completion) {
     case "signals":
       return `(${SIGNALS.join(" ")})`;
+    case "shells":
+      return `(${SHELLS.join(" ")})`;
     case "directories":
       return "_files -/";
     case "commands":

@@ -6,7 +6,8 @@ export type Completion =
   | "signals"
   | "files"
   | "directories"
-  | "commands";
+  | "commands"
+  | "shells";
 
 export interface OptionSpec {
   /** Without the dashes: podman's name where podman has one. */
