@@ -35,6 +35,7 @@ import { observeContainer } from "./container.ts";
 import { deviceNode } from "./device.ts";
 import { containerPaths, type Engine } from "./engine.ts";
 import { cgroupParent, readResourceFacts, readTextIfThere } from "./host.ts";
+import { type EncodedPlan, encodeFromTemplate } from "./plan-template.ts";
 import type { ContainerConfig, ContainerId } from "./records.ts";
 import { planRoot, rootDirectories } from "./root.ts";
 import { readUserFiles } from "./user-files.ts";
@@ -48,6 +49,8 @@ export interface PreparedRun {
   readonly prepared: Prepared;
   /** Pure from here on. */
   readonly plan: (relay: RelayPlan, options?: PlanOptions) => LaunchPlan;
+  /** The same with its bytes, for the same request again and again. */
+  readonly encode: (relay: RelayPlan, options?: PlanOptions) => EncodedPlan;
 }
 
 interface PlanOptions {
@@ -88,30 +91,34 @@ export async function prepareRun(
   });
   const facts = withOwnFiles(probeHost(spec), Object.values(paths.etc));
   const prepared = await prepareLaunch(spec, root, filterCache(engine));
+  const launchOf = (relay: RelayPlan, { fault, timings = false }: PlanOptions = {}) => ({
+    ...{ id, root, mountPoint: paths.rootfs, prepared },
+    hold: true,
+    ...(request.cpuAffinity === undefined ? {} : { cpuAffinity: request.cpuAffinity }),
+    init: request.init ?? false,
+    daemon: true,
+    ...{ relay, timings },
+    ...(fault ? { fault } : {}),
+  });
   return {
     spec,
     cgroup: `${facts.cgroup.mountPoint}${facts.cgroup.path}`,
     warnings: security.warnings,
     prepared,
-    plan: (relay, { fault, timings = false } = {}) =>
-      planContainer(
-        spec,
-        {
-          id,
-          root,
-          mountPoint: paths.rootfs,
-          prepared,
-          hold: true,
-          ...(request.cpuAffinity === undefined ? {} : { cpuAffinity: request.cpuAffinity }),
-          init: request.init ?? false,
-          daemon: true,
-          relay,
-          timings,
-          ...(fault ? { fault } : {}),
-        },
-        facts,
-      ),
+    plan: (relay, options) => planContainer(spec, launchOf(relay, options), facts),
+    encode: (relay, options) => {
+      const launch = launchOf(relay, options);
+      const inputs = [withoutRules(spec), launch, facts];
+      return encodeFromTemplate(id, { inputs, relay }, () => planContainer(spec, launch, facts));
+    },
   };
+}
+
+/** A filter's 400 rules are in the launch already, compiled. */
+function withoutRules(spec: OciSpec): OciSpec {
+  const { linux } = spec;
+  if (!linux.seccomp) return spec;
+  return { ...spec, linux: { ...linux, seccomp: { ...linux.seccomp, syscalls: [] } } };
 }
 
 /** Throws INVALID_ARGUMENT for a user or group that the container does not know. */

@@ -161,12 +161,16 @@ async function launchHeld(
   { prepared, attach, signal, undo, throwaway }: LaunchContext,
 ): Promise<StartedContainer> {
   const relay = planRelay(engine, config, { attach, throwaway, cgroup: prepared.cgroup });
-  const plan = prepared.plan(relay, { fault: plannedFault(), timings: timed });
+  const options = { fault: plannedFault(), timings: timed };
+  // Throwaways come in loops of one request.
+  const encoded = throwaway ? prepared.encode(relay, options) : undefined;
+  const plan = encoded?.plan ?? prepared.plan(relay, options);
   passed("planned");
   const { inherit } = prepared.prepared;
   const { launched, attachment } = launchAttached(config, plan, {
     attach: attach !== undefined,
     inherit,
+    encoded: encoded?.bytes,
   });
   const onAbort = () => launched.detach(); // before the release this makes the stage undo everything
   signal?.addEventListener("abort", onAbort, { once: true });
@@ -244,13 +248,24 @@ function identify(pid: number): ProcessIdentity {
 function launchAttached(
   config: ContainerConfig,
   plan: LaunchPlan,
-  { attach, inherit }: { readonly attach: boolean; readonly inherit: readonly number[] },
+  {
+    attach,
+    inherit,
+    encoded,
+  }: {
+    readonly attach: boolean;
+    readonly inherit: readonly number[];
+    readonly encoded: Uint8Array | undefined;
+  },
 ): { readonly launched: Launch; readonly attachment: AttachStream | undefined } {
   using undo = new UndoStack();
   const nothing = openSync("/dev/null", "r+");
   undo.defer(() => closeSync(nothing));
   const title = `tsrun-supervisor ${config.name}`;
-  const io = { stdio: [nothing, nothing, nothing], title, inherit } as const;
+  const io = {
+    ...{ stdio: [nothing, nothing, nothing] as const, title, inherit },
+    ...(encoded ? { encoded } : {}),
+  };
   if (!attach) return { launched: launch(plan, io), attachment: undefined };
   const [ours, theirs] = socketpair();
   undo.defer(() => closeSync(theirs));
