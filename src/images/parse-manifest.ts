@@ -3,7 +3,13 @@
  * and image-index.md, and docker's schema 2 of both.
  */
 import { TsrunError } from "../base/errors.ts";
-import { type Descriptor, type ImageConfig, type ImageManifest, MEDIA_TYPES } from "./config.ts";
+import {
+  type Descriptor,
+  type ImageConfig,
+  type ImageManifest,
+  type ImageProcessConfig,
+  MEDIA_TYPES,
+} from "./config.ts";
 import { checkDigest } from "./digest.ts";
 import { formatPlatform, matchPlatform, type Platform } from "./platform.ts";
 
@@ -137,8 +143,37 @@ export function parseImageConfig(bytes: Uint8Array, { layers }: ImageManifest): 
       hint: "Only images for Linux can be used here.",
     });
   }
-  const { config } = document;
-  return { ...document, config: config ?? {} } as unknown as ImageConfig;
+  const config = parseProcessConfig(document["config"] ?? {});
+  return { ...document, config } as unknown as ImageConfig;
+}
+
+const strings = (value: unknown) =>
+  Array.isArray(value) && value.every((item) => typeof item === "string");
+const string = (value: unknown) => typeof value === "string";
+const object = (value: unknown) => typeof value === "object" && !Array.isArray(value);
+
+/** What is used of the configuration's "config", and the form that it must have. config.md "Properties". */
+const PROCESS_FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  Env: strings,
+  Cmd: strings,
+  Entrypoint: strings,
+  User: string,
+  WorkingDir: string,
+  StopSignal: string,
+  Labels: object,
+  Volumes: object,
+  ExposedPorts: object,
+};
+
+/** docker writes null where there is nothing. */
+function parseProcessConfig(value: unknown): ImageProcessConfig {
+  const given = Object.entries(objectOf(value, "the configuration's config"));
+  for (const [name, field] of given) {
+    if (field !== null && PROCESS_FIELDS[name]?.(field) === false) {
+      throw invalid(`the configuration's ${name} has the wrong form`);
+    }
+  }
+  return Object.fromEntries(given.filter(([, field]) => field !== null));
 }
 
 function parseJson(bytes: Uint8Array, what: string): Json {
