@@ -207,8 +207,9 @@ async function fetchOnce(fetching: Fetching, wanted: WantedLayer): Promise<Fetch
   try {
     return await fetchBlob(fetching, wanted, ingest);
   } catch (error) {
-    const wrong = error instanceof TsrunError && error.code === "IMAGE_INVALID";
-    if (!resumed || !wrong) throw error;
+    if (!(error instanceof TsrunError) || error.code !== "IMAGE_INVALID") throw error;
+    ingest.discard();
+    if (!resumed) throw error;
     return await fetchBlob(fetching, wanted, ingest);
   }
 }

@@ -89,7 +89,8 @@ export class Ingest implements Disposable {
       }
       this.#isWhole = true;
     } catch (error) {
-      this.#discardIfUseless(error);
+      // A full disk needs the room.
+      if (hasErrno(error, "ENOSPC", "EDQUOT")) this.discard();
       throw describeFull(error);
     } finally {
       closeSync(fd);
@@ -104,6 +105,11 @@ export class Ingest implements Disposable {
     faultPoint();
   }
 
+  /** Forgets what has come: wrong bytes stay wrong. */
+  discard(): void {
+    rmSync(this.#path, { force: true });
+  }
+
   [Symbol.dispose](): void {
     rmSync(lockPath(this.#store, this.#descriptor.digest), { force: true });
     closeSync(this.#lock);
@@ -114,12 +120,6 @@ export class Ingest implements Disposable {
     if (size <= this.#descriptor.size) return size;
     ftruncateSync(fd, 0);
     return 0;
-  }
-
-  /** Wrong bytes stay wrong, and a full disk needs the room. */
-  #discardIfUseless(error: unknown): void {
-    const wrong = error instanceof TsrunError && error.code === "IMAGE_INVALID";
-    if (wrong || hasErrno(error, "ENOSPC", "EDQUOT")) rmSync(this.#path, { force: true });
   }
 }
 
