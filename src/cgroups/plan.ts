@@ -24,8 +24,8 @@ const ORIGIN = "linux.cgroupsPath";
 const O_PATH_CLOEXEC = 0o10000000 | 0o2000000;
 /** bpf.h: programs of cgroups above and below run as well, and all must allow. */
 const BPF_F_ALLOW_MULTI = 2;
-/** Killed processes leave the cgroup when they have exited, which takes the kernel a moment. */
-const RMDIR_RETRY_MS = 500;
+/** Killed processes leave the cgroup when they have exited, which takes the kernel a moment: longer on a busy machine. */
+const RMDIR_RETRY_MS = 5000;
 
 /**
  * Makes the cgroup of `facts` with these limits, before the container is cloned into it.
