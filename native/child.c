@@ -74,6 +74,7 @@ static int await_start(struct child *child, const struct plan_op *op)
 	child->result = result;
 	signals_end_process();
 	report(child->context->report_fd, REPORT_WAITING, child->progress->op, 0, 0);
+	close(child->context->report_fd);
 	do
 		size = read(start, &go, 1);
 	while (size < 0 && errno == EINTR);
@@ -152,6 +153,8 @@ _Noreturn void child_main(struct child *child)
 	struct context *context = child->context;
 	int error;
 
+	/* Ours is another; whoever reads its end of this one wants to see the stage's end, not ours. */
+	close(FD_CONTROL);
 	context->dies_with_peer = context->plan->header->flags & PLAN_CHILD_DIES_WITH_STAGE;
 	guard_process(context);
 	error = take_stdio(child);

@@ -1,14 +1,13 @@
 /**
  * npm run build: src/ becomes dist/ and native/ becomes native/build/tsrun-stage.
  *
- * One file for the command line and one for the library; declarations by tsc; the man page and the
+ * One file for each command line and one for the library; declarations by tsc; the man page and the
  * completions from the command table; and what V8 makes of the command line, kept for its next start.
  * dist/ is made beside the old one and swapped in, and left alone when its sources did not change.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
-  copyFileSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -71,11 +70,12 @@ if (current && !force) {
     rmSync(NEXT, { recursive: true, force: true });
     throw error;
   }
-  copyFileSync(join(PROJECT, "scripts/cli-entry.cjs"), join(NEXT, "cli.cjs"));
+  copyEntries();
   rmSync(DIST, { recursive: true, force: true });
   renameSync(NEXT, DIST);
   generatePages();
   warmCodeCache();
+  warmRuntimeCache();
   writeFileSync(join(DIST, STAMP), sources);
   say(`built dist/ and native/build/ in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
@@ -117,7 +117,7 @@ async function bundle(): Promise<void> {
   await Promise.all([
     build({
       ...SHARED,
-      entryPoints: { tsrun: "src/cli/main.ts" },
+      entryPoints: { tsrun: "src/cli/main.ts", "tsrun-oci": "src/oci/main.ts" },
       outExtension: { ".js": ".cjs" },
       format: "cjs",
       define: { "import.meta.dirname": "__dirname", "import.meta.url": "__importMetaUrl" },
@@ -162,6 +162,13 @@ function generatePages(): void {
   }
 }
 
+/** Both command lines begin in the same way. */
+function copyEntries(): void {
+  const entry = readFileSync(join(PROJECT, "scripts/cli-entry.cjs"), "utf8");
+  writeFileSync(join(NEXT, "cli.cjs"), entry);
+  writeFileSync(join(NEXT, "oci.cjs"), entry.replaceAll("tsrun.cjs", "tsrun-oci.cjs"));
+}
+
 /** The cache is of the functions that these commands call; see cli-entry.cjs. */
 function warmCodeCache(): void {
   const bundle = join(DIST, "tsrun.cjs");
@@ -185,6 +192,43 @@ function warmCodeCache(): void {
         timeout: 20_000,
       });
     }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The same for tsrun-oci: a container's whole life, as an engine leads it. */
+function warmRuntimeCache(): void {
+  const bundle = join(DIST, "tsrun-oci.cjs");
+  const folder = mkdtempSync(join(tmpdir(), "tsrun-build-"));
+  const id = `build-${process.pid}`;
+  const call = (...args: readonly string[]) =>
+    spawnSync(process.execPath, [CODE_CACHE, bundle, "--root", join(folder, "run"), ...args], {
+      cwd: folder,
+      stdio: "ignore",
+      timeout: 20_000,
+    }).status === 0;
+  try {
+    call("list");
+    if (process.getuid?.() !== 0 || !existsSync(BUSYBOX)) return;
+    mkdirSync(join(folder, "rootfs"));
+    createBusyboxRoot({ busybox: BUSYBOX, folder: join(folder, "rootfs") });
+    call("spec");
+    const file = join(folder, "config.json");
+    const spec = JSON.parse(readFileSync(file, "utf8"));
+    Object.assign(spec.process, { terminal: false, args: ["sleep", "60"] });
+    writeFileSync(file, JSON.stringify(spec));
+    // On a host where no container can run, what was called until then is worth keeping as well.
+    if (!call("create", id)) return;
+    for (const args of [
+      ["start", id],
+      ["state", id],
+      ["exec", id, "true"],
+      ["kill", id, "KILL"],
+    ]) {
+      call(...args);
+    }
+    call("delete", "--force", id);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -6,6 +6,7 @@
  */
 export * from "./at.ts";
 export * from "./bpf.ts";
+export { isCloseOnExec } from "./descriptor.ts";
 export { errnoMeaning, errnoName, errnoNumber } from "./errno.ts";
 export { flock, funlock, type LockKind, tryFlock } from "./flock.ts";
 export * from "./in-root.ts";
@@ -15,13 +16,28 @@ export { createSealedMemfd, isSealed, type MemfdOptions, openStageMemfd } from "
 export { type MountRequest, mount, umount2 } from "./mount.ts";
 export * from "./mount-api.ts";
 export * from "./namespace.ts";
+export { netlinkDump } from "./netlink.ts";
 export { O_PATH, type Openat2How, openat2, RESOLVE } from "./openat2.ts";
 export { aborted, waitReadable } from "./poll.ts";
 export * from "./process.ts";
 export { removeTree, removeTreeAt } from "./remove-tree.ts";
 export * from "./seccomp.ts";
-export { pipe2, type ReceivedMessage, receiveFds, sendFds, socketpair } from "./socket.ts";
+export {
+  connectUnix,
+  pipe2,
+  type ReceivedMessage,
+  receiveFds,
+  sendFds,
+  socketpair,
+} from "./socket.ts";
 export { type SpawnRequest, spawnStage } from "./spawn.ts";
 export { AT_FDCWD, type Statx, statx } from "./statx.ts";
-export { cfmakeraw, readWindowSize, type Termios, tcgetattr, tcsetattr } from "./termios.ts";
+export {
+  cfmakeraw,
+  readWindowSize,
+  type Termios,
+  tcgetattr,
+  tcsetattr,
+  writeWindowSize,
+} from "./termios.ts";
 export * from "./xattr.ts";

@@ -3,7 +3,8 @@
  */
 import { closeSync } from "node:fs";
 import { TsrunError } from "../base/errors.ts";
-import { syscall, withAddresses } from "./libc.ts";
+import { KernelError } from "./kernel-error.ts";
+import { cString, syscall, withAddresses } from "./libc.ts";
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
@@ -20,6 +21,30 @@ export function socketpair(): readonly [ours: number, theirs: number] {
   const bytes = new Uint8Array(fds.buffer);
   syscall("socketpair", "AF_UNIX", AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, bytes);
   return [fds[0] ?? -1, fds[1] ?? -1];
+}
+
+/** sun_path with its NUL. */
+const SUN_PATH_SIZE = 108;
+const ENAMETOOLONG = 36;
+
+/**
+ * A stream socket connected to the one that listens at `path`, close-on-exec. It does not wait: a
+ * listener whose queue is full is EAGAIN. Throws KernelError, ENAMETOOLONG for what unix(7) cannot name.
+ */
+export function connectUnix(path: string): number {
+  const name = cString(path);
+  if (name.length > SUN_PATH_SIZE) throw new KernelError("connect", ENAMETOOLONG, path);
+  const address = new Uint8Array(2 + name.length);
+  new DataView(address.buffer).setUint16(0, AF_UNIX, true);
+  address.set(name, 2);
+  const fd = syscall("socket", path, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  try {
+    syscall("connect", path, fd, address, address.length);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return fd;
 }
 
 /** A pipe, close-on-exec. pipe2(2). */

@@ -7,6 +7,7 @@ import { syscall } from "./libc.ts";
 const TCGETS = 0x5401;
 const TCSETSW = 0x5403;
 const TIOCGWINSZ = 0x5413;
+const TIOCSWINSZ = 0x5414;
 
 /** The kernel's struct termios, include/uapi/asm-generic/termbits.h: four flag words, a line, 19 characters. */
 export type Termios = Uint8Array;
@@ -50,4 +51,15 @@ export function readWindowSize(fd: number): { readonly rows: number; readonly co
   const size = new DataView(new ArrayBuffer(8));
   syscall("ioctl", `fd ${fd}`, fd, TIOCGWINSZ, new Uint8Array(size.buffer));
   return { rows: size.getUint16(0, true), cols: size.getUint16(2, true) };
+}
+
+/** Tells the programs behind a terminal's master how large it is. */
+export function writeWindowSize(
+  fd: number,
+  { rows, cols }: { readonly rows: number; readonly cols: number },
+): void {
+  const size = new DataView(new ArrayBuffer(8));
+  size.setUint16(0, rows, true);
+  size.setUint16(2, cols, true);
+  syscall("ioctl", `fd ${fd}`, fd, TIOCSWINSZ, new Uint8Array(size.buffer));
 }

@@ -218,3 +218,11 @@ export function mountFlags(attributes: number): number {
     0,
   );
 }
+
+/** Every option that these tables know; a file system's own ones come besides. */
+export function mountOptionNames(): readonly string[] {
+  return [
+    ...[ATTRIBUTES, RECURSIVE_ATTRIBUTES, PROPAGATIONS, SUPERBLOCK].flatMap(Object.keys),
+    ...["bind", "rbind", "idmap", "ridmap", "tmpcopyup", "defaults"],
+  ].sort();
+}

@@ -11,6 +11,7 @@ export {
   readControllers,
   readDefaultParent,
   readHierarchy,
+  readOomKills,
   readProcs,
   readStats,
   removeCgroup,
@@ -25,12 +26,15 @@ export {
   toContainerId,
   toHostId,
 } from "../namespaces/index.ts";
+export { mountOptionNames } from "../rootfs/index.ts";
 export {
+  CAPABILITIES,
   type MachineArch,
   machineArch,
   planSecurity,
   readSeccompProfile,
   readSecurityFacts,
+  SECCOMP_ACTION_NAMES,
   type SecurityFacts,
   type SecurityOptions,
   type SecurityPlan,
@@ -41,16 +45,11 @@ export { execError } from "./failure.ts";
 export { type Launch, type LaunchIo, launch, stagePath } from "./launch.ts";
 export { type ContainerLaunch, type HandOver, planContainer } from "./plan-container.ts";
 export { type ExecLaunch, planExec } from "./plan-exec.ts";
+export type { CompiledSeccomp } from "./plan-process.ts";
 export {
   closePrepared,
   compile as compileSeccomp,
   type Prepared,
   prepareLaunch,
 } from "./prepare.ts";
-export {
-  isProcessAlive,
-  openProcess,
-  type ProcessIdentity,
-  readProcessIdentity,
-  waitForEnd,
-} from "./process-identity.ts";
+export { openProcess, waitForEnd } from "./process-identity.ts";

@@ -8,7 +8,7 @@ export {
   capabilityMask,
   DEFAULT_CAPABILITIES,
 } from "./capabilities.ts";
-export { compileSeccomp } from "./compile-seccomp.ts";
+export { compileSeccomp, SECCOMP_ACTION_NAMES } from "./compile-seccomp.ts";
 export {
   planSecurity,
   type SecurityFacts,

@@ -1,6 +1,2 @@
-export {
-  isProcessAlive,
-  openProcess,
-  readProcessIdentity,
-  waitForEnd,
-} from "../../runtime/index.ts";
+export { isProcessAlive, readProcessIdentity } from "../../base/process-identity.ts";
+export { openProcess, waitForEnd } from "../../runtime/index.ts";

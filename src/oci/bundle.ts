@@ -1,0 +1,102 @@
+/** A bundle: the directory with config.json, read and completed with what the runtime owes it. */
+import { closeSync, readFileSync, statSync } from "node:fs";
+import { posix } from "node:path";
+import { hasErrno, TsrunError } from "../base/errors.ts";
+import { openRoot, readFileInRoot } from "../ffi/index.ts";
+import { readHierarchy } from "../runtime/index.ts";
+import { type OciProcess, type OciSpec, parseSpec } from "../spec/index.ts";
+
+export interface Bundle {
+  /** Absolute. */
+  readonly path: string;
+  readonly spec: OciSpec;
+  readonly warnings: readonly string[];
+}
+
+/** Throws INVALID_SPEC, NOT_FOUND. The bundle becomes the working directory: hooks start in it. */
+export function readBundle(directory: string | undefined): Bundle {
+  if (directory !== undefined) enter(directory);
+  const path = process.cwd();
+  const { value, warnings } = parseSpec(readConfig(), { bundle: path });
+  checkRoot(value.root.path);
+  return { path, spec: value, warnings };
+}
+
+function enter(directory: string): void {
+  try {
+    process.chdir(directory);
+  } catch (error) {
+    if (!hasErrno(error, "ENOENT")) throw error;
+    const message = `chdir ${directory}: no such file or directory`;
+    throw new TsrunError("NOT_FOUND", message, { cause: error });
+  }
+}
+
+function readConfig(): string {
+  try {
+    return readFileSync("config.json", "utf8");
+  } catch (cause) {
+    if (!hasErrno(cause, "ENOENT")) throw cause;
+    throw new TsrunError("NOT_FOUND", "JSON specification file config.json not found", { cause });
+  }
+}
+
+function checkRoot(path: string): void {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) return;
+  const reason = stat ? "not a directory" : "no such file or directory";
+  throw new TsrunError("INVALID_SPEC", `invalid rootfs: stat ${path}: ${reason}`, {
+    origin: "root.path",
+  });
+}
+
+const DEFAULT_UMASK = 0o022;
+
+/** The process with runc's defaults: a umask, and HOME of its user's entry in the root's /etc/passwd. */
+export function completeProcess(process: OciProcess, rootfs: string): OciProcess {
+  const { user, env } = process;
+  return {
+    ...process,
+    user: { ...user, umask: user.umask ?? DEFAULT_UMASK },
+    env: env.some((entry) => entry.startsWith("HOME="))
+      ? env
+      : [...env, `HOME=${readHome(rootfs, user.uid)}`],
+  };
+}
+
+function readHome(rootfs: string, uid: number): string {
+  const root = openRoot(rootfs);
+  try {
+    const text = Buffer.from(readFileInRoot(root, "/etc/passwd")).toString();
+    const fields = text.split("\n").map((line) => line.split(":"));
+    return fields.find((entry) => entry[2] === String(uid))?.[5] || "/";
+  } catch (error) {
+    if (hasErrno(error, "ENOENT", "ENOTDIR", "ELOOP") || isNoFile(error)) return "/";
+    throw error;
+  } finally {
+    closeSync(root);
+  }
+}
+
+function isNoFile(error: unknown): boolean {
+  return error instanceof TsrunError && error.code === "INVALID_ARGUMENT";
+}
+
+/**
+ * Where the container's cgroup is, below the hierarchy's top. A relative path, or none, begins beside the
+ * caller's own cgroup, as runc has it. Throws UNSUPPORTED for what only systemd could make.
+ */
+export function resolveCgroupsPath(
+  path: string | undefined,
+  { id, systemd }: { readonly id: string; readonly systemd: boolean },
+): string {
+  if (systemd) {
+    throw new TsrunError(
+      "UNSUPPORTED",
+      "systemd not running on this host, cannot use systemd cgroups manager",
+    );
+  }
+  if (path?.startsWith("/")) return path;
+  const parent = posix.dirname(readHierarchy().ownPath ?? "/");
+  return posix.join("/", parent, path ?? id);
+}
