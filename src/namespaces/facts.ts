@@ -1,4 +1,5 @@
 import type { OciNamespaceType } from "../spec/index.ts";
+import type { InterfaceAddress } from "./rtnetlink.ts";
 
 /** Which namespace a file stands for, "DEV:INO": two files are one namespace if and only if these are equal. */
 export type NamespaceId = string & { readonly __brand: "NamespaceId" };
@@ -21,4 +22,6 @@ export interface NamespaceFacts {
    * has given up setgroups(2). user_namespaces(7), "Defining user and group ID mappings".
    */
   readonly mayMapAnyId: boolean;
+  /** Interfaces that are to be moved and are there, with the addresses that go with them. */
+  readonly netDevices?: ReadonlyMap<string, readonly InterfaceAddress[]>;
 }

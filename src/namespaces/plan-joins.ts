@@ -15,6 +15,8 @@ interface Join {
 }
 
 export interface JoinOps {
+  /** Where the file of a joined network namespace is. */
+  readonly network: Slot | undefined;
   /** The stage's. */
   readonly open: readonly PlannedOp[];
   /** For a process that clones the child in the stage's place (the `proxy` op). */
@@ -44,6 +46,7 @@ export function planJoins(requests: NamespaceRequests, slots: SlotAllocator): Jo
   const before = joins.filter(({ type }) => joinedBeforeClone(type, requests.user));
   const byChild = joins.filter((join) => !before.includes(join));
   return {
+    network: joins.find(({ type }) => type === "network")?.slot,
     open: joins.map(({ path, slot, origin }) =>
       openReadOnly(path, slot, { phase: "host", origin }),
     ),

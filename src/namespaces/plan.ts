@@ -4,6 +4,7 @@ import type { NamespaceFacts } from "./facts.ts";
 import { NAMESPACE_KINDS, NAMESPACE_TYPES } from "./kinds.ts";
 import { planJoins } from "./plan-joins.ts";
 import { planNames } from "./plan-names.ts";
+import { planNetDevices } from "./plan-net-devices.ts";
 import { planNewTime } from "./plan-time.ts";
 import { planBecomeRoot, planIdMaps } from "./plan-user.ts";
 import { type NamespaceRequests, parseNamespaces } from "./request.ts";
@@ -24,13 +25,16 @@ export interface NamespacePlan {
  * each other or that the kernel would refuse. namespaces(7); OCI config-linux.md, "Namespaces".
  */
 export function planNamespaces({
-  linux: { namespaces, uidMappings = [], gidMappings = [], timeOffsets },
+  linux: { namespaces, uidMappings = [], gidMappings = [], timeOffsets, netDevices = {} },
   hostname,
   domainname,
   facts,
   slots,
 }: {
-  readonly linux: Pick<OciLinux, "namespaces" | "uidMappings" | "gidMappings" | "timeOffsets">;
+  readonly linux: Pick<
+    OciLinux,
+    "namespaces" | "uidMappings" | "gidMappings" | "timeOffsets" | "netDevices"
+  >;
   readonly hostname?: string | undefined;
   readonly domainname?: string | undefined;
   readonly facts: NamespaceFacts;
@@ -39,16 +43,22 @@ export function planNamespaces({
   const requests = parseNamespaces(namespaces, facts);
   const { user } = requests;
   const joins = planJoins(requests, slots);
+  const { network } = requests;
+  const devices = planNetDevices(netDevices, { network, joined: joins.network, facts });
   const enter = [...planNewTime(requests.time, timeOffsets), ...joins.enter];
   return {
     cloneFlags: cloneFlags(requests),
     host: [...joins.open, ...planProxy(enter)],
-    parent: planIdMaps(user, { uidMappings, gidMappings }, facts.mayMapAnyId),
+    parent: [
+      ...planIdMaps(user, { uidMappings, gidMappings }, facts.mayMapAnyId),
+      ...devices.parent,
+    ],
     child: [
       ...joins.child,
       ...(user.kind === "own" ? [] : planBecomeRoot(user.origin)),
       ...planNewCgroup(requests),
       ...planLoopback(requests),
+      ...devices.child,
       ...planNames(requests.uts, { hostname, domainname }),
     ],
   };

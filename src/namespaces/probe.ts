@@ -1,9 +1,11 @@
 import { readFileSync, statfsSync, statSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
+import { netlinkDump } from "../ffi/index.ts";
 import type { OciIdMapping, OciNamespace } from "../spec/index.ts";
 import type { NamespaceFacts, NamespaceFile, NamespaceId, NamespaceIds } from "./facts.ts";
 import { parseIdMap } from "./id-map.ts";
 import { NAMESPACE_KINDS, NAMESPACE_TYPES } from "./kinds.ts";
+import { parseAddress, parseLink } from "./rtnetlink.ts";
 
 /** NSFS_MAGIC of linux/magic.h: the file system that namespace files live on. */
 const NSFS_MAGIC = 0x6e73_6673;
@@ -11,13 +13,32 @@ const NSFS_MAGIC = 0x6e73_6673;
 const SETGID_AND_SETUID = (1n << 6n) | (1n << 7n);
 
 /** What `planNamespaces` needs to know of the host for these namespaces. */
-export function readNamespaceFacts(namespaces: readonly OciNamespace[]): NamespaceFacts {
+export function readNamespaceFacts(
+  namespaces: readonly OciNamespace[],
+  netDevices: readonly string[] = [],
+): NamespaceFacts {
   const paths = namespaces.flatMap(({ path }) => (path === undefined ? [] : [path]));
   return {
     own: readNamespaces("self"),
     files: new Map(paths.map((path) => [path, readNamespaceFile(path)])),
+    ...(netDevices.length > 0 ? { netDevices: readAddresses(netDevices) } : {}),
     mayMapAnyId: (readEffectiveCapabilities() & SETGID_AND_SETUID) === SETGID_AND_SETUID,
   };
+}
+
+/** rtnetlink(7), with sizes of struct ifinfomsg and ifaddrmsg. */
+const [RTM_GETLINK, IFINFO_SIZE, RTM_GETADDR, IFADDR_SIZE] = [18, 16, 22, 8];
+
+function readAddresses(names: readonly string[]): NonNullable<NamespaceFacts["netDevices"]> {
+  const links = netlinkDump(RTM_GETLINK, new Uint8Array(IFINFO_SIZE)).map(parseLink);
+  const all = netlinkDump(RTM_GETADDR, new Uint8Array(IFADDR_SIZE)).flatMap(
+    (message) => parseAddress(message) ?? [],
+  );
+  return new Map(
+    links
+      .filter(([name]) => names.includes(name))
+      .map(([name, index]) => [name, all.filter((address) => address.index === index)]),
+  );
 }
 
 /**

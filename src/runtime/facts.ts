@@ -21,7 +21,7 @@ export function probeHost(spec: OciSpec): HostFacts {
   const { linux } = spec;
   capabilities ??= readCapabilityFacts(); // of this process, which gives none of them up
   return {
-    namespaces: readNamespaceFacts(linux.namespaces),
+    namespaces: readNamespaceFacts(linux.namespaces, Object.keys(linux.netDevices ?? {})),
     cgroup: probeCgroups(linux.cgroupsPath ?? "/"),
     rootfs: readRootfsFacts(spec),
     capabilities,

@@ -20,7 +20,7 @@ import { planLabels } from "./plan-labels.ts";
 import { type ListenerState, planListener } from "./plan-listener.ts";
 import { planMemoryPolicy } from "./plan-memory-policy.ts";
 import { type ProcessPlanOptions, planProcess, relayedStdio } from "./plan-process.ts";
-import { persona, planAffinity } from "./plan-scheduling.ts";
+import { planAffinity, planPersonality } from "./plan-scheduling.ts";
 import type { Prepared } from "./prepare.ts";
 
 export interface ContainerLaunch {
@@ -237,17 +237,6 @@ function planOomScore(oomScoreAdj: number | undefined): PlannedOp[] {
       phase: "parent",
       origin: "process.oomScoreAdj",
       hint: "A score below the caller's own needs CAP_SYS_RESOURCE.",
-    },
-  ];
-}
-
-function planPersonality(personality: OciSpec["linux"]["personality"]): PlannedOp[] {
-  if (!personality) return [];
-  return [
-    {
-      op: { kind: "personality", persona: persona(personality) },
-      phase: "child",
-      origin: "linux.personality",
     },
   ];
 }

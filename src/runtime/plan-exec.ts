@@ -10,11 +10,19 @@ import {
   type Slot,
   SlotAllocator,
 } from "../plan/index.ts";
-import type { OciProcess } from "../spec/index.ts";
+import { type CapabilityFacts, planGrants } from "../security/index.ts";
+import type { OciLinux, OciProcess } from "../spec/index.ts";
 import type { HandOver } from "./plan-container.ts";
 import { planLabels } from "./plan-labels.ts";
-import { type CompiledSeccomp, planProcess, relayedStdio } from "./plan-process.ts";
-import { planAffinity } from "./plan-scheduling.ts";
+import type { SeccompListener } from "./plan-listener.ts";
+import { planMemoryPolicy } from "./plan-memory-policy.ts";
+import {
+  type CompiledSeccomp,
+  type ProcessPlanOptions,
+  planProcess,
+  relayedStdio,
+} from "./plan-process.ts";
+import { planAffinity, planPersonality } from "./plan-scheduling.ts";
 
 export interface ExecLaunch {
   /** The cgroup directory that the container's first process is in. */
@@ -23,6 +31,14 @@ export interface ExecLaunch {
   readonly target: NamespaceIds;
   readonly own: NamespaceIds;
   readonly seccomp?: CompiledSeccomp;
+  /** Who answers for that filter (planListener). */
+  readonly listener?: SeccompListener;
+  /** What of the container's own holds for further processes too. */
+  readonly linux?: Pick<OciLinux, "personality" | "memoryPolicy">;
+  /** "/proc/PID/root" of a container without a mount namespace of its own: its root is a chroot. */
+  readonly rootPath?: string;
+  /** What tsrun may pass on; without it, what is asked for is tried. */
+  readonly capabilities?: CapabilityFacts;
   /** Outlive the caller: for a detached exec. */
   readonly daemon: boolean;
   readonly relay?: RelayPlan;
@@ -31,6 +47,8 @@ export interface ExecLaunch {
   readonly handOver?: Pick<HandOver, "consoleSlot" | "keepFds" | "ownStdio">;
   /** Name of the container's session keyring; undefined keeps the caller's. */
   readonly keyring?: string;
+  /** The file to execute, where the first argument does not say it. */
+  readonly program?: string;
   /** How many descriptors the caller passes besides. */
   readonly inherited?: number;
 }
@@ -46,6 +64,8 @@ export function planExec(process: OciProcess, launch: ExecLaunch): LaunchPlan {
   const terminal = process.terminal ? planDevpts(slots) : undefined;
   const root = slots.take();
   const { initial, final } = process.execCPUAffinity ?? {};
+  const granted = withGrants(process, launch);
+  const enterRoot = planRoot(launch.rootPath, root, slots);
   const ops: PlannedOp[] = [
     ...planAffinity(initial, "host", "process.execCPUAffinity.initial"),
     {
@@ -59,22 +79,22 @@ export function planExec(process: OciProcess, launch: ExecLaunch): LaunchPlan {
       phase: "host",
       origin: "cgroup",
     },
+    ...enterRoot.host,
     ...join.host,
     ...join.parent,
     ...planLabels(process),
     ...join.child,
     ...planAffinity(final, "child", "process.execCPUAffinity.final"),
-    openRoot(root),
+    ...enterRoot.child,
     ...(terminal?.ops ?? []),
-    ...planProcess(process, {
+    ...planPersonality(launch.linux?.personality),
+    ...planMemoryPolicy(launch.linux?.memoryPolicy),
+    ...planProcess(granted.process, {
       slots,
       root,
       ...(terminal ? { devptsSlot: terminal.devpts, ptySlot: slots.take() } : {}),
-      ...(launch.seccomp ? { seccomp: launch.seccomp } : {}),
-      ...(handOver?.consoleSlot === undefined ? {} : { consoleSlot: handOver.consoleSlot }),
-      ...(handOver?.keepFds ? { keepFds: handOver.keepFds } : {}),
+      ...optional(launch),
       ownStdio: handOver?.ownStdio ?? relayedStdio(launch.relay, process),
-      ...(launch.keyring === undefined ? {} : { keyring: launch.keyring }),
       hold: false,
       init: false,
     }),
@@ -84,6 +104,7 @@ export function planExec(process: OciProcess, launch: ExecLaunch): LaunchPlan {
     cloneFlags: join.cloneFlags,
     cgroupSlot,
     inheritedFds,
+    ...(granted.warnings.length > 0 ? { warnings: granted.warnings } : {}),
     supervision: {
       daemon: launch.daemon,
       dieWithParent: !launch.daemon,
@@ -96,10 +117,60 @@ export function planExec(process: OciProcess, launch: ExecLaunch): LaunchPlan {
   };
 }
 
-/** As the container sees it. */
-function openRoot(out: Slot): PlannedOp {
-  const op = { kind: "open", path: "/", dir: SLOT_CWD, flags: O_PATH, out } as const;
-  return { op, phase: "child", origin: "process.cwd" };
+/** Whoever joins a user namespace has every capability in it. */
+function withGrants(
+  process: OciProcess,
+  { target, own, capabilities }: ExecLaunch,
+): { readonly process: OciProcess; readonly warnings: readonly string[] } {
+  if (!process.capabilities || !capabilities) return { process, warnings: [] };
+  const all = target.user !== own.user;
+  const granted = planGrants(process.capabilities, capabilities, { all });
+  return {
+    process: { ...process, capabilities: granted.capabilities },
+    warnings: granted.warnings,
+  };
+}
+
+function optional({
+  seccomp,
+  listener,
+  handOver,
+  keyring,
+  program,
+}: ExecLaunch): Partial<ProcessPlanOptions> {
+  const { consoleSlot, keepFds } = handOver ?? {};
+  return {
+    ...(seccomp ? { seccomp } : {}),
+    ...(listener ? { listener } : {}),
+    ...(consoleSlot === undefined ? {} : { consoleSlot }),
+    ...(keepFds ? { keepFds } : {}),
+    ...(keyring === undefined ? {} : { keyring }),
+    ...(program === undefined ? {} : { program }),
+  };
+}
+
+/**
+ * The container's root as the container sees it. A chroot is no namespace's: it is opened beforehand, by
+ * the host's procfs, and entered.
+ */
+function planRoot(
+  path: string | undefined,
+  out: Slot,
+  slots: SlotAllocator,
+): { readonly host: readonly PlannedOp[]; readonly child: readonly PlannedOp[] } {
+  const origin = "root.path";
+  const open = { kind: "open", path: "/", dir: SLOT_CWD, flags: O_PATH, out } as const;
+  const opened: PlannedOp = { op: open, phase: "child", origin };
+  if (path === undefined) return { host: [], child: [opened] };
+  const slot = slots.take();
+  return {
+    host: [{ op: { ...open, path, out: slot }, phase: "host", origin }],
+    child: [
+      { op: { kind: "fchdir", slot }, phase: "child", origin },
+      { op: { kind: "chroot", path: "." }, phase: "child", origin },
+      opened,
+    ],
+  };
 }
 
 const O_DIRECTORY = 0o200000;

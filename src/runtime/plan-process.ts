@@ -275,10 +275,7 @@ function planPrivileges(process: OciProcess, options: ProcessPlanOptions): Plann
         },
         "process.capabilities",
       ),
-      child(
-        { kind: "ambientSet", mask: capabilityMask(caps.ambient ?? []) },
-        "process.capabilities.ambient",
-      ),
+      ...planAmbient(caps),
     );
   }
   if (process.noNewPrivileges) {
@@ -290,6 +287,21 @@ function planPrivileges(process: OciProcess, options: ProcessPlanOptions): Plann
     );
   }
   return ops;
+}
+
+/**
+ * The kernel takes only what is permitted and inheritable as well, and runc's own example asks for more:
+ * the rest is left out, and said.
+ */
+function planAmbient(caps: NonNullable<OciProcess["capabilities"]>): PlannedOp[] {
+  const { ambient = [], permitted = [], inheritable = [] } = caps;
+  const wanted = capabilityMask(ambient);
+  const possible = wanted & capabilityMask(permitted) & capabilityMask(inheritable);
+  const origin = "process.capabilities.ambient";
+  const set = (mask: bigint) => child({ kind: "ambientSet", mask }, origin);
+  if (possible === wanted) return [set(wanted)];
+  const warning = "ambient capabilities that are not permitted and inheritable are left out";
+  return [{ ...set(wanted), tolerate: ["EPERM"], warning, skipOk: 1 }, set(possible)];
 }
 
 function planSeccomp({ seccomp, listener, slots }: ProcessPlanOptions): PlannedOp[] {

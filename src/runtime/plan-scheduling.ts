@@ -3,7 +3,7 @@
  */
 import { TsrunError } from "../base/errors.ts";
 import type { PlannedOp } from "../plan/index.ts";
-import type { OciScheduler } from "../spec/index.ts";
+import type { OciLinux, OciScheduler } from "../spec/index.ts";
 
 const MAX_CPUS = 8192;
 
@@ -141,4 +141,15 @@ export function persona({
     if (flag === undefined) throw unknown("linux.personality.flags", name);
     return sum | flag;
   }, base);
+}
+
+export function planPersonality(personality: OciLinux["personality"]): PlannedOp[] {
+  if (!personality) return [];
+  return [
+    {
+      op: { kind: "personality", persona: persona(personality) },
+      phase: "child",
+      origin: "linux.personality",
+    },
+  ];
 }
