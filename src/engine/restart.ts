@@ -1,7 +1,6 @@
 import { withContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
-import { releaseRun } from "./release.ts";
 import { type StartedContainer, startLocked } from "./start.ts";
 import { type StopOptions, stopContainer } from "./stop.ts";
 
@@ -11,20 +10,23 @@ export async function restartContainer(
   ref: string,
   options: StopOptions = {},
 ): Promise<StartedContainer> {
-  const { signal } = options;
-  const id = await stopContainer(engine, ref, options);
-  return withContainer(
-    engine,
-    id,
-    async ({ config, state, exit }) => {
-      if (state) await releaseRun(engine, config, state);
-      const started = await startLocked(engine, config, {
-        hasRun: exit !== undefined,
-        ...(signal ? { signal } : {}),
-      });
-      recordEvent(engine, config, "restart");
-      return started;
-    },
-    signal,
-  );
+  for (;;) {
+    const id = await stopContainer(engine, ref, options);
+    const started = await withContainer(
+      engine,
+      id,
+      async ({ config, status, exit }) => {
+        // Nobody is held up by a stop, so somebody may have started it again: that run is to end, too.
+        if (status === "running" || status === "paused") return undefined;
+        const run = await startLocked(engine, config, {
+          hasRun: exit !== undefined,
+          ...(options.signal ? { signal: options.signal } : {}),
+        });
+        recordEvent(engine, config, "restart");
+        return run;
+      },
+      options.signal,
+    );
+    if (started) return started;
+  }
 }

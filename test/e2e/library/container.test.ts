@@ -333,6 +333,28 @@ describe("a container", { skip: busyboxRootUnavailable() ?? false }, () => {
     assert.equal(line, "shared");
   });
 
+  it("runs after restarts that came at once", async () => {
+    await using container = await make(TICKER);
+    await startListening(container);
+    await Promise.all(Array.from({ length: 4 }, () => container.restart({ timeoutSeconds: 1 })));
+    assert.equal(await status(container), "running");
+    assert.equal((await container.exec(["echo", "here"])).stdout, "here\n");
+    await sleep(300); // an end that had been overlooked would be found now
+    assert.equal(await status(container), "running");
+  });
+
+  it("can be started as soon as it has been stopped, killed or waited for", async () => {
+    await using container = await make(TICKER);
+    for (const end of [() => container.stop({ timeoutSeconds: 0 }), () => container.kill()]) {
+      await container.start();
+      await end();
+      await container.wait();
+      await container.start();
+      assert.equal(await status(container), "running");
+      await container.stop({ timeoutSeconds: 0 });
+    }
+  });
+
   it("orders commands on itself, however many come at once", async () => {
     await using container = await make(TICKER);
     const starts = await Promise.allSettled(Array.from({ length: 8 }, () => container.start()));
