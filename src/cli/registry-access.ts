@@ -11,17 +11,22 @@ import { ImageProgressView } from "./image-progress.ts";
 import type { OptionValues } from "./option-values.ts";
 
 /** Throws INVALID_ARGUMENT for a directory or credentials that cannot be meant. */
-export function readRegistryAccess(options: OptionValues): RegistryAccess {
+export function readLoginAccess(options: OptionValues): RegistryAccess {
   const authFile = options.value("authfile");
   const certDir = options.value("cert-dir");
-  const creds = options.value("creds");
   if (certDir !== undefined) checkDirectory(certDir);
   return {
     ...(options.isGiven("tls-verify") ? { insecure: !options.flag("tls-verify") } : {}),
     ...(certDir === undefined ? {} : { certDir }),
     ...(authFile === undefined ? {} : { authFile }),
-    ...(creds === undefined ? {} : { credentials: parseCredentials(creds) }),
   };
+}
+
+/** Also --creds, which login does not have. */
+export function readRegistryAccess(options: OptionValues): RegistryAccess {
+  const creds = options.value("creds");
+  const access = readLoginAccess(options);
+  return creds === undefined ? access : { ...access, credentials: parseCredentials(creds) };
 }
 
 function checkDirectory(path: string): void {

@@ -37,10 +37,13 @@ export async function unpackTar(
   {
     limits = UNPACK_LIMITS,
     signal,
+    diffId,
     ...write
   }: WriteOptions & {
     readonly limits?: UnpackLimits;
     readonly signal?: AbortSignal;
+    /** What the digest must be. */
+    readonly diffId?: string;
   },
 ): Promise<UnpackedLayer> {
   const digest = createHash("sha256");
@@ -50,6 +53,11 @@ export async function unpackTar(
       digest.update(chunk);
       size += chunk.length;
       done(size > limits.maxBytes ? tooLarge(limits.maxBytes) : null, chunk);
+    },
+    flush(done) {
+      // umoci insert leaves out the last member's padding. Of a digest that is known nothing is cut off.
+      const missing = diffId === undefined ? 0 : -size & (BLOCK_BYTES - 1);
+      done(null, missing === 0 ? undefined : new Uint8Array(missing));
     },
   });
   const extract = extractBytes();
@@ -66,7 +74,9 @@ export async function unpackTar(
     if (end.status === "rejected") throw describeFailure(end.reason, signal);
   }
   const implied = writer.finish();
-  return { diffId: `sha256:${digest.digest("hex")}`, size, implied };
+  const found = `sha256:${digest.digest("hex")}`;
+  if (diffId !== undefined && found !== diffId) throw wrongDiffId(diffId, found);
+  return { diffId: found, size, implied };
 }
 
 /** A member's contents, with its header. */
@@ -83,6 +93,14 @@ async function writeEntries(
     if (count > maxEntries) throw invalid("…", `is one too many: more than ${maxEntries}`);
     await writer.write(parseEntry(member.header), member);
   }
+}
+
+const BLOCK_BYTES = 512;
+
+function wrongDiffId(expected: string, found: string): TsrunError {
+  return new TsrunError("IMAGE_INVALID", `a layer unpacks to ${found}`, {
+    hint: `The image's configuration says ${expected}: one of the two was changed.`,
+  });
 }
 
 function tooLarge(maxBytes: number): TsrunError {

@@ -3,13 +3,13 @@ import { TsrunError } from "../../base/errors.ts";
 import { loggedInAs, login } from "../../images/index.ts";
 import type { OptionValues } from "../option-values.ts";
 import { printError, printLine } from "../output.ts";
-import { readRegistryAccess } from "../registry-access.ts";
+import { readLoginAccess } from "../registry-access.ts";
 import type { CommandCall } from "../table/types.ts";
 import { askHidden, askLine } from "../terminal/ask.ts";
 
 export async function run({ options, operands }: CommandCall): Promise<void> {
   const [registry = "docker.io"] = operands;
-  const access = readRegistryAccess(options);
+  const access = readLoginAccess(options);
   const known = await loggedInAs(registry, access);
   if (options.flag("get-login")) {
     if (known !== undefined) return printLine(known);
