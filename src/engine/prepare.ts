@@ -136,7 +136,7 @@ const securityPlans = new Map<string, SecurityPlan>();
 
 /** Also for a process that joins the container later, with what it asks for besides. */
 export function containerSecurity(
-  { request }: ContainerConfig,
+  { request, userns }: ContainerConfig,
   { uid }: Pick<ResolvedUser, "uid">,
   extra: { readonly privileged?: boolean; readonly capAdd?: readonly string[] } = {},
 ): SecurityPlan {
@@ -149,6 +149,7 @@ export function containerSecurity(
     privileged: privileged || (extra.privileged ?? false),
     userIsRoot: uid === 0,
     ...(rlimits ? { rlimits } : {}),
+    ...(userns ? { inUserNamespace: true } : {}),
   };
   securityFacts ??= readSecurityFacts();
   if (seccomp !== undefined && seccomp !== "unconfined") {

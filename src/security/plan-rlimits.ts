@@ -11,6 +11,8 @@ export interface RlimitFacts {
   readonly current: Readonly<Record<RlimitName, { readonly soft: number; readonly hard: number }>>;
   /** CAP_SYS_RESOURCE is effective: hard limits may be raised. */
   readonly maySetAny: boolean;
+  /** The container has a user namespace of its own: no capability in it raises a limit. */
+  readonly inUserNamespace?: boolean;
   /** /proc/sys/fs/nr_open. */
   readonly nrOpen: number;
 }
@@ -42,7 +44,7 @@ export function planRlimits(
   for (const request of requested) {
     if (request === "host") continue;
     const name = rlimitName(request.type);
-    const { limit, warning } = planOne(name, request, facts);
+    const { limit, warning } = planOne(name, inKernelTerms(request), facts);
     byName.set(name, limit);
     if (warning !== undefined) warnings.push(warning);
   }
@@ -59,18 +61,22 @@ function defaults(host: boolean, facts: RlimitFacts): { name: RlimitName; limit:
   });
 }
 
+/** The specification's ways of saying "no limit" are one: -1. */
+function inKernelTerms({ type, soft, hard }: OciRlimit): OciRlimit {
+  const value = (limit: number) => (limit >= 2 ** 63 ? UNLIMITED : limit);
+  return { type, soft: value(soft), hard: value(hard) };
+}
+
 function planOne(
   name: RlimitName,
   { soft, hard }: OciRlimit,
   facts: RlimitFacts,
 ): { limit: OciRlimit; warning?: string } {
+  assertInOrder(name, soft, hard);
   const ceiling = hardCeiling(name, facts);
   if (!exceeds(hard, ceiling)) return { limit: { type: name, soft, hard } };
   const flag = name.slice("RLIMIT_".length).toLowerCase();
-  const why =
-    name === "RLIMIT_NOFILE" && facts.maySetAny
-      ? `fs.nr_open is ${ceiling}`
-      : `tsrun's own hard limit is ${ceiling} and it lacks CAP_SYS_RESOURCE`;
+  const { why, hint } = ceilingReason(name, ceiling, facts);
   if (!exceeds(soft, ceiling)) {
     return {
       limit: { type: name, soft, hard: ceiling },
@@ -78,19 +84,53 @@ function planOne(
     };
   }
   throw new TsrunError("PERMISSION", `cannot set the limit "${flag}" to ${show(soft)}: ${why}`, {
-    hint:
-      name === "RLIMIT_NOFILE" && facts.maySetAny
-        ? `Ask for at most ${ceiling}, or raise fs.nr_open with sysctl(8).`
-        : `Ask for at most ${ceiling}, or give tsrun a higher hard limit or CAP_SYS_RESOURCE.`,
+    hint,
     errno: "EPERM",
     origin: "process.rlimits",
   });
 }
 
+function assertInOrder(name: RlimitName, soft: number, hard: number): void {
+  if (isLimit(soft) && isLimit(hard) && !exceeds(soft, hard)) return;
+  const limits = `${show(soft)}:${show(hard)}`;
+  throw new TsrunError("INVALID_SPEC", `the limit "${name}" cannot be ${limits}`, {
+    hint: "Soft and hard are whole numbers, -1 is no limit, and the soft one is not above the hard one.",
+    origin: "process.rlimits",
+  });
+}
+
+function isLimit(value: number): boolean {
+  return Number.isInteger(value) && value >= UNLIMITED;
+}
+
 /** The highest hard limit that we may set. */
-function hardCeiling(name: RlimitName, { current, maySetAny, nrOpen }: RlimitFacts): number {
-  if (!maySetAny) return current[name].hard;
-  return name === "RLIMIT_NOFILE" ? nrOpen : UNLIMITED;
+function hardCeiling(name: RlimitName, facts: RlimitFacts): number {
+  if (!mayRaise(facts)) return facts.current[name].hard;
+  return name === "RLIMIT_NOFILE" ? facts.nrOpen : UNLIMITED;
+}
+
+/** Limits are set by the container's own process, whose capabilities count in its user namespace only. */
+function mayRaise({ maySetAny, inUserNamespace = false }: RlimitFacts): boolean {
+  return maySetAny && !inUserNamespace;
+}
+
+function ceilingReason(
+  name: RlimitName,
+  ceiling: number,
+  facts: RlimitFacts,
+): { readonly why: string; readonly hint: string } {
+  if (name === "RLIMIT_NOFILE" && mayRaise(facts)) {
+    return {
+      why: `fs.nr_open is ${ceiling}`,
+      hint: `Ask for at most ${ceiling}, or raise fs.nr_open with sysctl(8).`,
+    };
+  }
+  const own = `tsrun's own hard limit is ${ceiling}`;
+  const raise = `Ask for at most ${ceiling}, or give tsrun a higher hard limit`;
+  if (facts.inUserNamespace) {
+    return { why: `${own} and no user namespace can raise it`, hint: `${raise}.` };
+  }
+  return { why: `${own} and it lacks CAP_SYS_RESOURCE`, hint: `${raise} or CAP_SYS_RESOURCE.` };
 }
 
 function rlimitName(type: string): RlimitName {

@@ -27,6 +27,8 @@ export interface SecurityOptions {
   readonly mask?: readonly string[];
   readonly unmask?: readonly string[];
   readonly rlimits?: readonly (OciRlimit | "host")[];
+  /** The container has a user namespace of its own. */
+  readonly inUserNamespace?: boolean;
 }
 
 export interface SecurityFacts {
@@ -64,7 +66,10 @@ export function planSecurity(options: SecurityOptions, facts: SecurityFacts): Se
     { add: options.capAdd ?? [], drop: options.capDrop ?? [], privileged, userIsRoot },
     facts,
   );
-  const { rlimits, warnings } = planRlimits(options.rlimits ?? [], facts.rlimits);
+  const { rlimits, warnings } = planRlimits(options.rlimits ?? [], {
+    ...facts.rlimits,
+    inUserNamespace: options.inUserNamespace ?? false,
+  });
   const seccomp = containerSeccomp(options, facts, capabilities.bounding);
   const apparmorProfile = planApparmor(
     options.apparmor ?? (privileged ? "unconfined" : undefined),

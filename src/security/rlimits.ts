@@ -2,7 +2,6 @@
  * Resource limits by name: setrlimit(2).
  */
 import { TsrunError } from "../base/errors.ts";
-import type { OciRlimit } from "../spec/index.ts";
 
 /** RLIMIT_*, include/uapi/asm-generic/resource.h. */
 export const RLIMIT_NUMBERS = {

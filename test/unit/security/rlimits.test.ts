@@ -28,6 +28,50 @@ function facts({
 }
 
 describe("the limits of a container", () => {
+  it("stay below tsrun's own in a user namespace, whatever tsrun itself may raise", () => {
+    const inside = { ...facts({ hard: 1024, maySetAny: true }), inUserNamespace: true };
+    assert.deepEqual(planRlimits([], inside).rlimits, [
+      { type: "RLIMIT_NPROC", soft: 1024, hard: 1024 },
+      { type: "RLIMIT_NOFILE", soft: 1024, hard: 1024 },
+    ]);
+    const core = { type: "RLIMIT_CORE", soft: 10, hard: -1 };
+    assert.deepEqual(planRlimits(["host", core], inside), {
+      rlimits: [{ ...core, hard: 1024 }],
+      warnings: [
+        `the hard limit "core" is 1024 instead of unlimited: tsrun's own hard limit is 1024 and no user namespace can raise it`,
+      ],
+    });
+    assert.throws(() => planRlimits([{ ...core, soft: 2000 }], inside), {
+      code: "PERMISSION",
+      hint: "Ask for at most 1024, or give tsrun a higher hard limit.",
+    });
+  });
+
+  it("are refused where the soft one is above the hard one, or no number", () => {
+    for (const [soft, hard] of [
+      [10, 1],
+      [-1, 1],
+      [Number.POSITIVE_INFINITY, 5],
+      [Number.NaN, 1],
+      [1, Number.NaN],
+      [0.5, 1],
+      [-2, -1],
+    ] as const) {
+      assert.throws(() => planRlimits([{ type: "RLIMIT_CORE", soft, hard }], facts({})), {
+        code: "INVALID_SPEC",
+      });
+    }
+  });
+
+  it("have one way of saying that there is none", () => {
+    for (const none of [-1, Number.POSITIVE_INFINITY, 2 ** 64]) {
+      const request = { type: "RLIMIT_CORE", soft: none, hard: none };
+      assert.deepEqual(planRlimits(["host", request], facts({})).rlimits, [
+        { type: "RLIMIT_CORE", soft: -1, hard: -1 },
+      ]);
+    }
+  });
+
   it("are podman's default where tsrun may raise them", () => {
     assert.deepEqual(planRlimits([], facts({ hard: 1024, maySetAny: true })), {
       rlimits: [
