@@ -171,7 +171,7 @@ insecure = true
     const file = cli.file("file");
     for (let at = 1; at <= 120; at += 1) {
       if (at > 1) {
-        writeFileSync(file, String(at));
+        writeFileSync(file, `${at}\n`);
         await ok("umoci", "insert", "--image", `${layout}:app`, file, `/files/${at % 40}`);
       }
       if (at !== 1 && at !== 20 && at !== 120) continue;
