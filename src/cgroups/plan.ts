@@ -7,7 +7,7 @@ import type { CgroupFacts } from "./facts.ts";
 import { type ControllersByLevel, planControllers } from "./plan-controllers.ts";
 import { DEVICE_PROGRAM, planDeviceFilter } from "./plan-device-filter.ts";
 import { planValues } from "./plan-values.ts";
-import type { CgroupWrite } from "./write.ts";
+import { type CgroupWrite, isDefault } from "./write.ts";
 
 /** A container's cgroup as requests of its launch. */
 export interface CgroupPlan {
@@ -44,7 +44,9 @@ export function planCgroup({
   readonly owner?: CgroupOwner;
   readonly slots: SlotAllocator;
 }): CgroupPlan {
-  const writes = planValues(resources, facts);
+  const writes = planValues(resources, facts).filter(
+    (write) => !isDefault(write) || hasController(facts, write),
+  );
   refusePlace(facts);
   const controllers = planControllers(facts, writes);
   const cgroupSlot = slots.take();
@@ -160,6 +162,10 @@ function writeOp(
     ...(skipOk === undefined ? {} : { skipOk }),
     ...(hint === undefined ? {} : { hint }),
   };
+}
+
+function hasController({ levels }: CgroupFacts, { controller }: CgroupWrite): boolean {
+  return controller === undefined || levels[0].available.includes(controller);
 }
 
 /**

@@ -11,7 +11,7 @@ import { parseLimit } from "./keyed.ts";
 import { deviceFilter } from "./plan.ts";
 import { planRestore } from "./plan-restore.ts";
 import { planValues } from "./plan-values.ts";
-import type { CgroupWrite, CurrentLimits } from "./write.ts";
+import { type CgroupWrite, type CurrentLimits, isDefault } from "./write.ts";
 
 /**
  * Writes the limits that are given and leaves the others. If the kernel refuses one, those before
@@ -20,8 +20,7 @@ import type { CgroupWrite, CurrentLimits } from "./write.ts";
  */
 export function updateCgroup(directory: string, resources: OciResources): void {
   const facts = readCpusets(dirname(directory));
-  const writes = planValues(resources, facts, readCurrent(directory));
-  refuseMissing(directory, writes);
+  const writes = possibleWrites(directory, planValues(resources, facts, readCurrent(directory)));
   refuseTooSmall(directory, resources.memory ?? {});
   const done: { readonly file: string; readonly text: string }[] = [];
   try {
@@ -96,12 +95,15 @@ function readCurrent(directory: string): CurrentLimits {
   };
 }
 
-function refuseMissing(directory: string, writes: readonly CgroupWrite[]): void {
+/** Without those that a missing controller makes superfluous. Throws for one that is missed. */
+function possibleWrites(directory: string, writes: readonly CgroupWrite[]): readonly CgroupWrite[] {
   const text = readIfThere(`${directory}/cgroup.controllers`);
   if (text === undefined) throw new TsrunError("NOT_FOUND", `the cgroup "${directory}" is gone`);
   const available = text.trim().split(" ");
-  for (const { controller, origin } of writes) {
-    if (controller === undefined || available.includes(controller)) continue;
+  return writes.filter((write) => {
+    const { controller, origin } = write;
+    if (controller === undefined || available.includes(controller)) return true;
+    if (isDefault(write)) return false;
     throw new TsrunError(
       "CGROUP_UNAVAILABLE",
       `${origin} needs the ${controller} controller, which "${directory}" does not have`,
@@ -110,7 +112,7 @@ function refuseMissing(directory: string, writes: readonly CgroupWrite[]): void 
         hint: `Enable it (echo +${controller} > cgroup.subtree_control in each cgroup above), or start the container with such a limit.`,
       },
     );
-  }
+  });
 }
 
 /** OCI config-linux.md, "checkBeforeUpdate": rather refuse than have the kernel kill at once. */

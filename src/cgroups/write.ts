@@ -16,6 +16,14 @@ export interface CgroupWrite {
   readonly hint?: string;
 }
 
+/**
+ * The value that a cgroup has without anybody's wish: "no limit", or the weight that all have. Where the
+ * controller is missing it holds anyway; engines write such values for every container.
+ */
+export function isDefault({ file, value }: CgroupWrite): boolean {
+  return value === "max" || value.startsWith("max ") || (file === "cpu.weight" && value === "100");
+}
+
 /** What is set already: `update` may change one half of a value that the kernel takes whole. */
 export interface CurrentLimits {
   /** memory.max; Infinity for "max". */

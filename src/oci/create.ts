@@ -127,13 +127,14 @@ async function createIn(
   globals: GlobalOptions,
 ): Promise<CreatedContainer> {
   const { id, spec, options, undo } = creation;
-  const facts = probeHost(spec);
+  const facts = probeHost(spec, id);
   const record = composeRecord(creation, `${facts.cgroup.mountPoint}${facts.cgroup.path}`);
   writeRecord(paths, record);
   writeProcessRecord(paths, {
     process: spec.process,
     noNewKeyring: options.noNewKeyring,
     ...(spec.linux.seccomp ? { seccomp: spec.linux.seccomp } : {}),
+    ...inheritedByExec(spec),
   });
   const root = { kind: "bind", path: spec.root.path } as const;
   const prepared = await prepareLaunch(spec, root, {
@@ -145,7 +146,8 @@ async function createIn(
   const plan = planContainer(
     spec,
     {
-      ...{ id, root, mountPoint: spec.root.path, prepared: { ...prepared, inherit }, handOver },
+      ...{ id, bundle: creation.bundle.path, root, mountPoint: spec.root.path },
+      ...{ prepared: { ...prepared, inherit }, handOver },
       ...{ hold: true, init: false, daemon: false },
     },
     facts,
@@ -179,6 +181,15 @@ function composeRecord({ id, bundle, spec }: Creation, cgroup: string): Containe
     ),
     creator: identify(process.pid),
     ...(spec.hooks ? { hooks: spec.hooks } : {}),
+    ...(spec.linux.intelRdt ? { intelRdt: spec.linux.intelRdt } : {}),
+  };
+}
+
+function inheritedByExec({ linux }: OciSpec): Pick<ProcessRecord, "linux" | "sharesMounts"> {
+  const { personality, memoryPolicy, namespaces } = linux;
+  return {
+    linux: { ...(personality ? { personality } : {}), ...(memoryPolicy ? { memoryPolicy } : {}) },
+    sharesMounts: !namespaces.some(({ type, path }) => type === "mount" && path === undefined),
   };
 }
 

@@ -65,6 +65,10 @@ export async function execInContainer(
       daemon: false,
       leave: !options.foreground,
       ...(seccomp ? { seccomp } : {}),
+      ...listener(record, record.init.pid, kept),
+      ...(kept.linux ? { linux: kept.linux } : {}),
+      ...(kept.sharesMounts ? { rootPath: `/proc/${record.init.pid}/root` } : {}),
+      capabilities: readCapabilityFacts(),
       ...(kept.noNewKeyring ? {} : { keyring: `_ses.${record.id}` }),
       inherited: inherit.length - 1,
       handOver: {
@@ -82,6 +86,18 @@ export async function execInContainer(
     },
   );
   return start(plan, inherit, process, options);
+}
+
+/** A filter that notifies has an agent, which is told of each process. */
+function listener(
+  { id, bundle, annotations }: ContainerRecord,
+  pid: number,
+  { seccomp }: ProcessRecord,
+): Pick<ExecLaunch, "listener"> {
+  if (!seccomp) return {};
+  const state = { ociVersion: OCI_VERSION, id, status: "running", pid, bundle } as const;
+  const found = planListener(seccomp, annotations ? { ...state, annotations } : state);
+  return found ? { listener: found } : {};
 }
 
 async function start(

@@ -4,6 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import { posix } from "node:path";
+import { isatty } from "node:tty";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import type { CommandSpec, GlobalOptions } from "./command.ts";
 import { type LogOptions, writeError, writeLog } from "./log.ts";
@@ -88,8 +89,13 @@ function globalOptions(flags: Flags): GlobalOptions {
     root: posix.resolve(flags.value("root") ?? defaultRoot()),
     systemdCgroup: flags.flag("systemd-cgroup"),
     program,
-    warn: (sentence) => writeLog(log, "warning", sentence),
+    warn,
   };
+}
+
+/** A caller that keeps no log has our stderr as the container's: only a person wants to read it there. */
+function warn(sentence: string): void {
+  if (log.file !== undefined || debug || isatty(2)) writeLog(log, "warning", sentence);
 }
 
 /** As runc's, under our own name. podman sets XDG_RUNTIME_DIR empty. */

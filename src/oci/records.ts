@@ -13,7 +13,7 @@ import { writeFileAtomic } from "../base/atomic-file.ts";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { makeDirectories } from "../base/make-directories.ts";
 import type { ProcessIdentity } from "../base/process-identity.ts";
-import type { OciHooks, OciProcess, OciSeccomp } from "../spec/index.ts";
+import type { OciHooks, OciIntelRdt, OciLinux, OciProcess, OciSeccomp } from "../spec/index.ts";
 
 export interface ContainerRecord {
   readonly version: 1;
@@ -32,6 +32,8 @@ export interface ContainerRecord {
   /** Once the creation is complete. */
   readonly init?: ProcessIdentity;
   readonly hooks?: OciHooks;
+  /** Its groups are to be removed with it. */
+  readonly intelRdt?: OciIntelRdt;
 }
 
 /** What a further process of the container begins with. */
@@ -39,6 +41,10 @@ export interface ProcessRecord {
   readonly process: OciProcess;
   readonly seccomp?: OciSeccomp;
   readonly noNewKeyring: boolean;
+  /** What of `linux` a further process gets too. */
+  readonly linux?: Pick<OciLinux, "personality" | "memoryPolicy">;
+  /** The container has no mount namespace of its own: its root is a chroot. */
+  readonly sharesMounts?: boolean;
 }
 
 export interface ContainerPaths {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { isProcessAlive } from "../base/process-identity.ts";
-import { killCgroup, removeCgroup } from "../runtime/index.ts";
+import { killCgroup, removeCgroup, removeRdt } from "../runtime/index.ts";
 import type { GlobalOptions } from "./command.ts";
 import { type ContainerRecord, containerPaths, findRecord, removeRecords } from "./records.ts";
 import { composeState } from "./state.ts";
@@ -26,6 +26,7 @@ export async function deleteContainer(
   if (status === "creating") killIfThere(record.creator.pid);
   await killAll(record);
   await removeCgroup(record.cgroup);
+  if (record.intelRdt) removeRdt(record.intelRdt, record.id);
   removeRecords(globals.root, record.id);
   if (!record.hooks?.poststop?.length) return;
   const { runHooksBestEffort } = await import("./hooks.ts");

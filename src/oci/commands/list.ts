@@ -11,7 +11,7 @@ export const run: CommandModule["run"] = ({ flags }, { root }) => {
   const states = readIds(root).flatMap((id) => readState(root, id));
   const format = flags.value("format") ?? "table";
   if (flags.flag("quiet")) print(states.map(({ id }) => `${id}\n`).join(""));
-  else if (format === "json") print(states.length === 0 ? "null" : JSON.stringify(states));
+  else if (format === "json") print(`${states.length === 0 ? "null" : JSON.stringify(states)}\n`);
   else if (format === "table") print(table(states));
   else throw new TsrunError("INVALID_ARGUMENT", "invalid format option");
   return 0;

@@ -10,7 +10,7 @@ export const run: CommandModule["run"] = ({ flags, operands }, { root }) => {
   const { cgroup } = readRecord(root, id);
   const format = flags.value("format") ?? "table";
   const pids = readProcs(cgroup, { recursive: true }).filter((pid) => pid !== 0);
-  if (format === "json") print(JSON.stringify(pids));
+  if (format === "json") print(`${JSON.stringify(pids)}\n`);
   else if (format === "table") print(selectRows(ps(options), new Set(pids)));
   else throw new TsrunError("INVALID_ARGUMENT", "invalid format option");
   return 0;

@@ -3,6 +3,7 @@ import { readBundle } from "../bundle.ts";
 import type { CommandModule, GlobalOptions } from "../command.ts";
 import { uselessConsole } from "../console.ts";
 import { type CreatedContainer, createContainer, createOptions } from "../create.ts";
+import { processFailure } from "../failure.ts";
 import { runHooksBestEffort } from "../hooks.ts";
 import { deleteContainer } from "../remove.ts";
 import { startContainer } from "../start.ts";
@@ -28,8 +29,13 @@ export const run: CommandModule["run"] = async ({ flags, operands: [id = ""] }, 
     const status = await inForeground(program.terminal ?? false, async (console) => {
       // The bundle is the working directory by now.
       created = await createContainer(id, { ...options, bundle: undefined, console }, globals);
-      await goOn(created, globals);
-      return created.launched;
+      const { launched, spec } = created;
+      try {
+        await goOn(created, globals);
+      } catch (error) {
+        throw processFailure(error, spec.process);
+      }
+      return launched;
     });
     return exitStatusCode(status);
   } finally {
