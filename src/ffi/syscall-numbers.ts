@@ -22,6 +22,7 @@ const TABLE = {
   fsmount: [432, 432],
   fsopen: [430, 430],
   fspick: [433, 433],
+  getdents64: [217, 61],
   getxattr: [191, 8],
   ioctl: [16, 29],
   kill: [62, 129],

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, type StatsFs, statfsSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readdirSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { hasErrno } from "../base/errors.ts";
+import { readEntryTypes } from "../ffi/index.ts";
 import { OVERLAY_FEATURES, type OverlayFacts, type OverlayFeature } from "./plan.ts";
 
 /**
@@ -24,19 +25,44 @@ const UNFIT_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 /** What planning an overlay needs to know about the directory that holds (or will hold) its upper. */
 export function probeOverlay(directory: string): OverlayFacts {
   features ??= readFeatures();
-  return {
-    unfitFileSystem: UNFIT_FILE_SYSTEMS.get(statfsOfNearest(directory).type),
-    features,
-  };
+  const existing = nearest(directory);
+  const unfitFileSystem =
+    UNFIT_FILE_SYSTEMS.get(statfsSync(existing).type) ??
+    (lacksEntryTypes(existing) ? "a file system without d_type" : undefined);
+  return { unfitFileSystem, features };
+}
+
+const DT_UNKNOWN = 0;
+const { O_DIRECTORY, O_RDONLY } = constants;
+
+/**
+ * xfs made with ftype=0, ext4 without "filetype". The kernel mounts an overlay there, warns in its log,
+ * and then shows whiteouts as files. A directory that is empty or may not be read tells nothing.
+ */
+function lacksEntryTypes(directory: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(directory, O_RDONLY | O_DIRECTORY);
+  } catch (error) {
+    if (hasErrno(error, "EACCES")) return false;
+    throw error;
+  }
+  try {
+    const types = readEntryTypes(fd);
+    return types.length > 0 && types.every((type) => type === DT_UNKNOWN);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** A directory that is not made yet will be on the file system of the nearest one above it. */
-function statfsOfNearest(directory: string): StatsFs {
+function nearest(directory: string): string {
   try {
-    return statfsSync(directory);
+    statfsSync(directory);
+    return directory;
   } catch (error) {
     if (!hasErrno(error, "ENOENT") || directory === "/") throw error;
-    return statfsOfNearest(dirname(directory));
+    return nearest(dirname(directory));
   }
 }
 
