@@ -12,8 +12,16 @@ export { parseCgroupPath } from "./path.ts";
 export { type CgroupOwner, type CgroupPlan, planCgroup } from "./plan.ts";
 export { cpuWeight } from "./plan-cpu.ts";
 export { planDeviceFilter } from "./plan-device-filter.ts";
-export { probeCgroups, readControllers, readDefaultParent, readHierarchy } from "./probe.ts";
+export { planRdt, type RdtFacts, rdtGroup } from "./plan-rdt.ts";
+export {
+  probeCgroups,
+  readControllers,
+  readDefaultParent,
+  readHierarchy,
+  readRdtFacts,
+} from "./probe.ts";
 export { readProcs } from "./procs.ts";
 export { removeCgroup } from "./remove.ts";
+export { removeRdt } from "./remove-rdt.ts";
 export { type CgroupStats, readStats } from "./stats.ts";
 export { updateCgroup } from "./update.ts";

@@ -5,6 +5,7 @@ import type { CgroupFacts, CgroupHierarchy, CgroupLevel } from "./facts.ts";
 import { readCpusets, readIfThere } from "./files.ts";
 import { parseCgroup2Mounts, parseOwnCgroup, pathBelowMount } from "./mountinfo.ts";
 import { ancestors, parseCgroupPath } from "./path.ts";
+import type { RdtFacts } from "./plan-rdt.ts";
 
 /** CGROUP2_SUPER_MAGIC of linux/magic.h. */
 const CGROUP2_SUPER_MAGIC = 0x6367_7270;
@@ -140,4 +141,15 @@ function isWritable(directory: string): boolean {
     if (hasErrno(error, "EACCES", "EROFS", "EPERM", "ENOENT")) return false;
     throw error;
   }
+}
+
+/** What planRdt needs to know of the group. proc_pid_mountinfo(5). */
+export function readRdtFacts(group: string): RdtFacts {
+  const line = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .find((mount) => / - resctrl /.test(mount));
+  const mountPoint = line?.split(" ")[4];
+  const schemata =
+    mountPoint === undefined ? undefined : readIfThere(`${mountPoint}/${group}/schemata`);
+  return { mountPoint, schemata };
 }

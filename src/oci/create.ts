@@ -33,6 +33,7 @@ import {
   type ContainerPaths,
   type ContainerRecord,
   makeContainerDirectory,
+  type ProcessRecord,
   removeRecords,
   writeProcessRecord,
   writeRecord,

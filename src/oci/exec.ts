@@ -8,11 +8,14 @@ import type { LaunchPlan, Slot } from "../plan/index.ts";
 import {
   type CompiledSeccomp,
   compileSeccomp,
+  type ExecLaunch,
   type Launch,
   launch,
   machineArch,
   openProcess,
   planExec,
+  planListener,
+  readCapabilityFacts,
   readNamespaces,
 } from "../runtime/index.ts";
 import { type OciProcess, parseProcess } from "../spec/index.ts";
@@ -25,6 +28,7 @@ import { checkLifecycle } from "./lifecycle.ts";
 import type { Flags } from "./parse-arguments.ts";
 import { type ContainerRecord, type ProcessRecord, readProcessRecord } from "./records.ts";
 import { filterCache } from "./seccomp-cache.ts";
+import { OCI_VERSION } from "./state.ts";
 import { readStatus } from "./status.ts";
 
 export interface ExecOptions {

@@ -15,6 +15,7 @@ export {
   readProcs,
   readStats,
   removeCgroup,
+  removeRdt,
   thawCgroup,
   updateCgroup,
 } from "../cgroups/index.ts";
@@ -32,6 +33,7 @@ export {
   type MachineArch,
   machineArch,
   planSecurity,
+  readCapabilityFacts,
   readSeccompProfile,
   readSecurityFacts,
   SECCOMP_ACTION_NAMES,
@@ -45,6 +47,7 @@ export { execError } from "./failure.ts";
 export { type Launch, type LaunchIo, launch, stagePath } from "./launch.ts";
 export { type ContainerLaunch, type HandOver, planContainer } from "./plan-container.ts";
 export { type ExecLaunch, planExec } from "./plan-exec.ts";
+export { type ListenerState, planListener } from "./plan-listener.ts";
 export type { CompiledSeccomp } from "./plan-process.ts";
 export {
   closePrepared,

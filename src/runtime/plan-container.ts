@@ -3,7 +3,7 @@
  * folders each plan their part; this file only puts the parts in the order that the kernel needs.
  */
 import { posix } from "node:path";
-import { type CgroupFacts, type CgroupOwner, planCgroup } from "../cgroups/index.ts";
+import { type CgroupFacts, type CgroupOwner, planCgroup, planRdt } from "../cgroups/index.ts";
 import { foreignNamespaces, planNamespaces, toHostId } from "../namespaces/index.ts";
 import {
   type LaunchPlan,
@@ -86,6 +86,7 @@ export function planContainer(
     ...(owner ? { owner } : {}),
     slots,
   });
+  const rdt = planRdt(linux.intelRdt, { id: launch.id, facts: facts.rdt, slots });
   const rootfs = planRootfs({
     spec: { ...spec, linux: { ...linux, namespaces: foreign(spec, facts) } },
     launch: {
@@ -99,12 +100,14 @@ export function planContainer(
   });
   const ops: PlannedOp[] = [
     ...cgroup.host,
+    ...rdt.host,
     ...rootfs.host,
     ...namespaces.host,
     ...namespaces.parent,
     ...rootfs.parent,
     ...planOomScore(process.oomScoreAdj),
     ...planLabels(process),
+    ...rdt.child,
     ...namespaces.child,
     ...rootfs.child,
     ...planWorkdir(process.cwd, rootfs.rootSlot),
@@ -112,6 +115,7 @@ export function planContainer(
     ...planMemoryPolicy(linux.memoryPolicy),
     ...planAffinity(launch.cpuAffinity, "child", "process.execCPUAffinity"),
     ...planProcess(process, processOptions(spec, launch, { rootfs, slots })),
+    ...rdt.teardown,
     ...cgroup.teardown,
   ];
   return {
