@@ -1,5 +1,5 @@
 /** What all contests share: a store with an image, a plain root, and the peers' bundles. */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -17,6 +17,8 @@ export const PROJECT: string = join(import.meta.dirname, "..");
 export const TSRUN: string = join(PROJECT, "bin/tsrun");
 const BUSYBOX = "/bin/busybox";
 const IMAGE = "bench";
+/** The parent of the bundles' cgroupsPath: runc makes it and removes only what is below. */
+const PEERS_CGROUP = "/sys/fs/cgroup/tsrun-bench";
 
 export interface Workspace extends AsyncDisposable {
   readonly folder: string;
@@ -60,6 +62,7 @@ export async function makeWorkspace(): Promise<Workspace> {
     }),
     [Symbol.asyncDispose]: async () => {
       await execa("umount", [merged]);
+      if (existsSync(PEERS_CGROUP)) rmdirSync(PEERS_CGROUP);
       rmSync(folder, { recursive: true, force: true });
     },
   };
