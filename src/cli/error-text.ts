@@ -1,15 +1,17 @@
 import { TsrunError } from "../base/errors.ts";
 import { nameOptions } from "./option-origins.ts";
+import { worldFault } from "./world-fault.ts";
 
 /**
  * What is printed of an error: the sentence and the hint; with `debug` also the code, the field at fault
- * and the chain of causes. What is no TsrunError is a mistake of tsrun's and shows its stack.
+ * and the chain of causes. What is neither a TsrunError
+ * nor a fault of the world is a mistake of tsrun's and shows its stack.
  */
 export function errorText(error: unknown, { debug }: { readonly debug: boolean }): string {
   if (error instanceof AggregateError && error.errors.length > 0) {
     return error.errors.map((each) => errorText(each, { debug })).join("\n");
   }
-  if (!(error instanceof TsrunError)) return bugText(error);
+  if (!(error instanceof TsrunError)) return foreignText(error, debug);
   const lines = [`Error: ${nameOptions(error.message)}`];
   if (error.hint !== undefined) lines.push(`Hint: ${error.hint}`);
   if (debug) lines.push(...details(error));
@@ -39,6 +41,14 @@ function causeText(cause: unknown): string {
 
 function stackLines(error: Error): string[] {
   return (error.stack ?? "").split("\n").filter((line) => line.startsWith("    at "));
+}
+
+function foreignText(error: unknown, debug: boolean): string {
+  const fault = worldFault(error);
+  if (!fault) return bugText(error);
+  const lines = [`Error: ${fault.sentence}`, `Hint: ${fault.hint}`];
+  if (debug) lines.push(...stackLines(error as Error));
+  return lines.join("\n");
 }
 
 function bugText(error: unknown): string {

@@ -2,7 +2,9 @@
  * The words after a command's name, parsed by its table entry: options through commander, then the
  * number of arguments.
  */
+
 import { TsrunError } from "../base/errors.ts";
+import { insteadOf } from "./absent-options.ts";
 import { OptionValues } from "./option-values.ts";
 import { parseBoolean } from "./options/number.ts";
 import { suggestNearest } from "./suggest.ts";
@@ -126,10 +128,12 @@ function unknownOption(command: CommandSpec, word: string): TsrunError {
   const typed = /^--[^=]+/.exec(word)?.[0] ?? word.slice(0, 2);
   const known = [...optionsByWord(command).keys()].filter((name) => name.startsWith("--"));
   const nearest = typed.startsWith("--") ? suggestNearest(typed, known) : undefined;
+  const makesContainers = known.includes("--rootfs");
+  const instead = makesContainers ? insteadOf(typed) : undefined;
   const name = `tsrun ${command.name}`.trimEnd();
   const help = `tsrun help ${command.name}`.trimEnd();
   return new TsrunError("INVALID_ARGUMENT", `"${name}" has no option "${typed}"`, {
-    hint: nearest ? `Did you mean ${nearest}?` : `See \`${help}\`.`,
+    hint: instead ?? (nearest ? `Did you mean ${nearest}?` : `See \`${help}\`.`),
   });
 }
 

@@ -75,6 +75,7 @@ export interface ContainerRequest {
   /** --add-host: "name:address". */
   readonly addHosts?: readonly { readonly name: string; readonly address: string }[];
 
+  /** `maxFiles` with the current one; without it the current one alone is kept. */
   readonly log?: { readonly maxSizeBytes?: number; readonly maxFiles?: number };
 }
 

@@ -328,9 +328,10 @@ export function planRelay(
   };
 }
 
+/** The request counts the current file as one of them; the supervisor counts the others. */
 function logPlan({ request }: ContainerConfig, path: string): NonNullable<RelayPlan["log"]> {
   const { maxSizeBytes = 0, maxFiles = 0 } = request.log ?? {};
-  return { path, maxSizeBytes, maxFiles };
+  return { path, maxSizeBytes, maxFiles: Math.max(0, maxFiles - 1) };
 }
 
 /** Processes outside the container's pid namespace may hold its pipes open for ever. */

@@ -3,7 +3,8 @@
  */
 import { constants } from "node:os";
 import { hasErrno, TsrunError } from "../base/errors.ts";
-import { syscall } from "./libc.ts";
+import { KernelError } from "./kernel-error.ts";
+import { libcFunction, syscall } from "./libc.ts";
 import { waitReadable } from "./poll.ts";
 
 /** How a child ended; the two cases are waitid(2)'s CLD_EXITED and CLD_KILLED/CLD_DUMPED. */
@@ -69,6 +70,20 @@ export function pidfdSendSignal(pidfd: number, signal: Signal): void {
 /** A duplicate of another process's descriptor, close-on-exec; needs ptrace rights. pidfd_getfd(2). */
 export function pidfdGetfd(pidfd: number, fd: number): number {
   return syscall("pidfd_getfd", `pidfd ${pidfd}, fd ${fd}`, pidfd, fd, 0);
+}
+
+const SIG_UNBLOCK = 1;
+/** glibc's and musl's sigset_t. */
+const SIGSET_SIZE = 128;
+
+/** For this thread, where Node handles signals. pthread_sigmask(3). */
+export function unblockSignal(signal: Signal): void {
+  const bit = signalNumber(signal) - 1;
+  const set = new Uint8Array(SIGSET_SIZE);
+  set[bit >> 3] = 1 << (bit & 7); // little-endian: byte by byte it is the same as in words
+  const unblock = libcFunction("pthread_sigmask", "int", ["int", "void *", "void *"]);
+  const errno = Number(unblock(SIG_UNBLOCK, set, null));
+  if (errno !== 0) throw new KernelError("pthread_sigmask", errno, String(signal));
 }
 
 /** kill(2); a negative pid is a process group. Signal 0 only asks. */

@@ -18,7 +18,7 @@ after(() => cli[Symbol.asyncDispose]());
 const CASES: readonly (readonly [line: string, sentence: string, hint?: string])[] = [
   ["frobnicate", 'there is no command "frobnicate"', "See `tsrun help`."],
   ["rnu busybox", 'there is no command "rnu"', "Did you mean `tsrun run`?"],
-  ["image", '"tsrun image" needs a command', "It has import, ls, inspect, rm, tag."],
+  ["image", '"tsrun image" needs a command'],
   ["image lss", '"tsrun image" has no command "lss"', "Did you mean `tsrun image ls`?"],
   ["--rot /x ps", '"tsrun" has no option "--rot"', "Did you mean --root?"],
   ["--root relative ps", 'the root "relative" is not an absolute path'],
@@ -26,8 +26,19 @@ const CASES: readonly (readonly [line: string, sentence: string, hint?: string])
   ["ps --al", '"tsrun ps" has no option "--al"', "Did you mean --all?"],
   ["ps extra", '"tsrun ps" has no place for "extra"', "Usage: tsrun ps [OPTIONS]"],
   ["run", "neither an image nor --rootfs is given"],
+  [
+    "run -p 80:80 busybox",
+    '"tsrun run" has no option "-p"',
+    "Published ports and networks with addresses are not there yet: use --network host, or ns:PATH.",
+  ],
+  [
+    "create --cpu-shares 512 busybox",
+    '"tsrun create" has no option "--cpu-shares"',
+    "cgroup v2 has weights: --cpu-weight 100 is what 1024 shares were.",
+  ],
+  ["ps -p", '"tsrun ps" has no option "-p"', "See `tsrun help ps`."],
   ["run --memory", 'the option "--memory" needs a value', "Write it as --memory SIZE."],
-  ["run nosuchimage", 'there is no image "nosuchimage"'],
+  ["run --pull never nosuchimage", 'there is no image "nosuchimage"'],
   ["run UPPER", '"UPPER" is not an image name'],
   ["run --memory 12q busybox", 'invalid value "12q" for --memory: it is not a size'],
   [

@@ -183,6 +183,7 @@ export const RUN_COMMANDS: readonly CommandSpec[] = [
         summary: "As run would do it in the background",
       },
       ...CONTAINER_OPTIONS,
+      ...PULL_OPTIONS,
       DETACH_KEYS,
       SIG_PROXY,
       {
@@ -195,7 +196,7 @@ export const RUN_COMMANDS: readonly CommandSpec[] = [
       },
     ],
     description: [
-      "Takes what run takes and prints the launch as the ordered list of kernel requests, each with the phase in which it is made and the option or field that it comes from. Nothing is created.",
+      "Takes what run takes and prints the launch as the ordered list of kernel requests, each with the phase in which it is made and the option or field that it comes from. Nothing is created, and nothing pulled.",
     ],
     examples: [
       { command: "tsrun plan --memory 512m busybox sh", meaning: "What a limit becomes" },

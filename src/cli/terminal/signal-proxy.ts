@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { unblockSignal } from "../../ffi/index.ts";
 
 /**
  * The signals that tsrun gets while it stands for a container in the foreground. Before the container
@@ -31,6 +32,8 @@ export class SignalProxy implements Disposable {
 
   constructor() {
     for (const signal of PASSED_ON) process.on(signal, this.#receive);
+    // node --disable-sigusr1 leaves it blocked, whoever listens.
+    unblockSignal("SIGUSR1");
   }
 
   /** Fires at an ending signal that comes before `passTo`. */

@@ -32,6 +32,17 @@ describe("errorText", () => {
     }
   });
 
+  it("tells what the host refused as such, not as a bug", () => {
+    const denied = Object.assign(new Error("EACCES: permission denied, open '/x'"), {
+      ...{ code: "EACCES", syscall: "open", path: "/x" },
+    });
+    assert.equal(
+      errorText(denied, { debug: false }),
+      'Error: cannot open "/x": permission denied\nHint: Run tsrun as root, or choose a directory of your own with --root.',
+    );
+    assert.match(errorText(denied, { debug: true }), /\n {4}at /);
+  });
+
   it("calls everything else a bug and shows its stack", () => {
     const text = errorText(new RangeError("oops"), { debug: false });
     assert.match(text, /^Error: tsrun has met a mistake of its own \(a bug\)\n/);
