@@ -4,13 +4,14 @@
  * says, in whatever order, it stays in its layer. Whiteouts take overlayfs's form (image-spec layer.md,
  * "Whiteouts"; overlayfs.rst).
  */
-import { closeSync, constants, writeSync } from "node:fs";
+import { closeSync, constants, readFileSync, writeSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import {
   chmodAt,
   chownAt,
   existsInRoot,
   linkAt,
+  listXattrs,
   makeDirectoriesInRoot,
   makeDirectoryAt,
   makeNodeAt,
@@ -18,6 +19,7 @@ import {
   openInRoot,
   RESOLVE,
   removeTreeAt,
+  removeXattr,
   setTimesAt,
   setXattr,
   statx,
@@ -28,6 +30,7 @@ import { toBytes } from "./tar-bytes.ts";
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 const O_PATH = 0o10000000;
+const S_ISGID = 0o2000;
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const S_IFCHR = 0o020000;
@@ -44,13 +47,23 @@ export interface WriteOptions {
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
+/** An open directory that members are made in. */
+interface Parent {
+  readonly path: string;
+  readonly fd: number;
+  /** Set-group-ID: what is made in it has its group. */
+  readonly inheritsGroup: boolean;
+}
+
 export class LayerWriter implements Disposable {
   readonly #root: number;
   /** Directories get their times last: whatever is made in them changes these. */
   readonly #directoryTimes = new Map<string, bigint>();
   /** Directories that members lie in, but that are no members themselves. */
   readonly #implied = new Set<string>([""]);
-  #parent: { readonly path: string; readonly fd: number } | undefined;
+  #parent: Parent | undefined;
+  #hasDefaultAcls: boolean = false;
+  readonly #umask = readUmask();
 
   readonly #options: WriteOptions;
 
@@ -72,15 +85,33 @@ export class LayerWriter implements Disposable {
       return;
     }
     const parent = this.#openParent(dir);
-    this.#clearPlace(parent, name);
     const bytes = toBytes(name);
     if (entry.type === "link") {
-      this.#hardLink(entry, parent, bytes);
-      return; // it shares the other's attributes
+      // It shares the other's attributes.
+      this.#inItsPlace(parent, bytes, () => this.#hardLink(entry, parent.fd, bytes));
+    } else if (entry.type === "file") {
+      await this.#file(entry, parent, bytes, contents);
+    } else {
+      this.#inItsPlace(parent, bytes, () => makeSpecial(entry, parent.fd, bytes));
+      this.#setAttributes(entry, parent, bytes);
     }
-    if (entry.type === "file") await writeFile(parent, bytes, contents);
-    else makeSpecial(entry, parent, bytes);
-    this.#setAttributes(entry, parent, bytes);
+  }
+
+  async #file(
+    entry: Entry,
+    parent: Parent,
+    name: Uint8Array,
+    contents: AsyncIterable<Uint8Array>,
+  ): Promise<void> {
+    const flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;
+    const how = { flags, mode: entry.mode & 0o777, resolve: RESOLVE.BENEATH };
+    const fd = this.#inItsPlace(parent, name, () => openat2(parent.fd, name, how));
+    try {
+      await writeContents(fd, contents);
+      this.#setAttributes(entry, parent, name, fd);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /**
@@ -115,23 +146,29 @@ export class LayerWriter implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#parent) closeSync(this.#parent.fd);
+    this.#forgetParent();
     closeSync(this.#root);
   }
 
   #directory(entry: Entry, dir: string, name: string): void {
     this.#directoryTimes.set(entry.path, entry.mtimeNs);
     this.#implied.delete(entry.path);
+    // What its mode says of new files in it may be another from now on.
+    if (this.#parent?.path === entry.path) this.#forgetParent();
     if (entry.path === "") {
-      this.#setAttributes(entry, this.#root, Buffer.alloc(0));
+      const root = { path: "", fd: this.#root, inheritsGroup: true };
+      this.#setAttributes(entry, root, Buffer.alloc(0), this.#root);
       return;
     }
     const parent = this.#openParent(dir);
     const bytes = toBytes(name);
-    if (typeAt(parent, bytes) !== S_IFDIR) {
-      this.#clearPlace(parent, name);
-      makeDirectoryAt(parent, bytes, 0o700);
-    }
+    this.#inItsPlace(parent, bytes, () => {
+      try {
+        makeDirectoryAt(parent.fd, bytes, 0o700);
+      } catch (error) {
+        if (!hasErrno(error, "EEXIST") || typeAt(parent.fd, bytes) !== S_IFDIR) throw error;
+      }
+    });
     this.#setAttributes(entry, parent, bytes);
   }
 
@@ -139,7 +176,7 @@ export class LayerWriter implements Disposable {
     const parent = this.#openParent(dir);
     if (name === OPAQUE_MARK) {
       setXattr(
-        { path: `/proc/self/fd/${parent}`, follow: true },
+        { path: `/proc/self/fd/${parent.fd}`, follow: true },
         "trusted.overlay.opaque",
         Buffer.from("y"),
       );
@@ -149,8 +186,10 @@ export class LayerWriter implements Disposable {
     if (hidden === "" || hidden === "." || hidden === ".." || hidden.startsWith(WHITEOUT_PREFIX)) {
       throw invalid(entry.path, "is a whiteout of nothing");
     }
-    this.#clearPlace(parent, hidden);
-    makeNodeAt(parent, toBytes(hidden), { mode: S_IFCHR, major: 0, minor: 0 });
+    const bytes = toBytes(hidden);
+    this.#inItsPlace(parent, bytes, () => {
+      makeNodeAt(parent.fd, bytes, { mode: S_IFCHR, major: 0, minor: 0 });
+    });
   }
 
   #hardLink(entry: Entry, parent: number, name: Uint8Array): void {
@@ -173,12 +212,17 @@ export class LayerWriter implements Disposable {
   }
 
   /** The last parent is kept open: archives go directory by directory. */
-  #openParent(dir: string): number {
-    if (this.#parent?.path === dir) return this.#parent.fd;
+  #openParent(dir: string): Parent {
+    if (this.#parent?.path === dir) return this.#parent;
     const fd = this.#makeParent(dir);
+    this.#forgetParent();
+    this.#parent = { path: dir, fd, inheritsGroup: (statx(fd, "").mode & S_ISGID) !== 0 };
+    return this.#parent;
+  }
+
+  #forgetParent(): void {
     if (this.#parent) closeSync(this.#parent.fd);
-    this.#parent = { path: dir, fd };
-    return fd;
+    this.#parent = undefined;
   }
 
   #makeParent(dir: string): number {
@@ -205,20 +249,66 @@ export class LayerWriter implements Disposable {
     }
   }
 
-  /** Of two members with one name the later counts. */
-  #clearPlace(parent: number, name: string): void {
-    const bytes = toBytes(name);
-    if (typeAt(parent, bytes) !== undefined) removeTreeAt(parent, bytes);
+  /** Of two members with one name the later counts: what is in its way is removed. */
+  #inItsPlace<T>(parent: Parent, name: Uint8Array, make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      if (!hasErrno(error, "EEXIST")) throw error;
+    }
+    removeTreeAt(parent.fd, name);
+    return make();
   }
 
-  /** Owner first: it takes set-user-ID bits and capabilities away. */
-  #setAttributes(entry: Entry, parent: number, name: Uint8Array): void {
+  /**
+   * Owner first: it takes set-user-ID bits and capabilities away. `fd` is open where the entry was made
+   * with its mode. What a new file is anyway is not set again: it is half of the system calls.
+   */
+  #setAttributes(entry: Entry, parent: Parent, name: Uint8Array, fd?: number): void {
     const { mode, mtimeNs, type, xattrs } = entry;
     const { uid, gid } = this.#options.owner ?? entry;
-    chownAt(parent, name, uid, gid);
-    if (xattrs.size > 0) setXattrs(entry, parent, name);
-    if (type !== "symlink") chmodAt(parent, name, mode);
-    if (type !== "directory") setTimesAt(parent, name, { atimeNs: mtimeNs, mtimeNs });
+    const [at, path] = fd === undefined ? [parent.fd, name] : [fd, NO_NAME];
+    const isOurs = uid === OWN_UID && gid === OWN_GID && !parent.inheritsGroup;
+    if (!isOurs) chownAt(at, path, uid, gid);
+    if (this.#hasDefaultAcls) removeInheritedAcls(parent.fd, name, type);
+    if (xattrs.size > 0) setXattrs(entry, parent.fd, name);
+    if (xattrs.has(DEFAULT_ACL)) this.#hasDefaultAcls = true;
+    if (type !== "symlink" && !this.#isAsMade(entry)) chmodAt(at, path, mode);
+    if (type !== "directory") setTimesAt(at, path, { atimeNs: mtimeNs, mtimeNs });
+  }
+
+  /** Whether a new file has its mode: a container's own directories may have an ACL that says otherwise. */
+  #isAsMade({ type, mode }: Entry): boolean {
+    const plain = this.#options.whiteouts && !this.#hasDefaultAcls;
+    return plain && type === "file" && (mode & (0o7000 | this.#umask)) === 0;
+  }
+}
+
+const NO_NAME = new Uint8Array(0);
+const OWN_UID = process.geteuid?.() ?? 0;
+const OWN_GID = process.getegid?.() ?? 0;
+
+/** The mask that the kernel takes from a new file's mode; process.umask() would set it for a moment. */
+function readUmask(): number {
+  const status = readFileSync("/proc/self/status", "utf8");
+  return Number.parseInt(/^Umask:\s*(\d+)/m.exec(status)?.[1] ?? "777", 8);
+}
+
+const ACCESS_ACL = "system.posix_acl_access";
+const DEFAULT_ACL = "system.posix_acl_default";
+
+/** What a directory gives to all that is made in it is not what the archive says of it. acl(5). */
+function removeInheritedAcls(parent: number, name: Uint8Array, type: Entry["type"]): void {
+  if (type === "symlink") return;
+  const flags = O_PATH | O_NOFOLLOW;
+  const fd = openat2(parent, name.length === 0 ? "." : name, { flags, resolve: RESOLVE.BENEATH });
+  try {
+    const target = { path: `/proc/self/fd/${fd}`, follow: true };
+    for (const xattr of listXattrs(target)) {
+      if (xattr === ACCESS_ACL || xattr === DEFAULT_ACL) removeXattr(target, xattr);
+    }
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -236,13 +326,7 @@ function typeAt(parent: number, name: Uint8Array): number | undefined {
   }
 }
 
-async function writeFile(
-  parent: number,
-  name: Uint8Array,
-  contents: AsyncIterable<Uint8Array>,
-): Promise<void> {
-  const flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;
-  const fd = openat2(parent, name, { flags, mode: 0o600, resolve: RESOLVE.BENEATH });
+async function writeContents(fd: number, contents: AsyncIterable<Uint8Array>): Promise<void> {
   try {
     for await (const chunk of contents) writeAll(fd, chunk);
   } catch (error) {
@@ -251,8 +335,6 @@ async function writeFile(
       hint: "Free some space, or point --root at a larger disk. What was unpacked is removed.",
       cause: error,
     });
-  } finally {
-    closeSync(fd);
   }
 }
 
