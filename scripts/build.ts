@@ -219,17 +219,14 @@ function warmRuntimeCache(): void {
     Object.assign(spec.process, { terminal: false, args: ["sleep", "60"] });
     writeFileSync(file, JSON.stringify(spec));
     // On a host where no container can run, what was called until then is worth keeping as well.
-    if (!call("create", id)) return;
-    for (const args of [
-      ["start", id],
-      ["state", id],
-      ["exec", id, "true"],
-      ["kill", id, "KILL"],
-    ]) {
-      call(...args);
-    }
-    call("delete", "--force", id);
+    const operands = new Map([
+      ["exec", ["true"]],
+      ["kill", ["KILL"]],
+    ]);
+    const life = ["create", "start", "state", "exec", "kill"];
+    life.every((command) => call(command, id, ...(operands.get(command) ?? [])));
   } finally {
+    call("delete", "--force", id);
     rmSync(folder, { recursive: true, force: true });
   }
 }

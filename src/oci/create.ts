@@ -84,13 +84,15 @@ export async function createContainer(
   const passed = passedDescriptors(options.preserveFds);
   const spec = completeSpec(bundle, { id, passed, systemd: globals.systemdCgroup });
   await using undo = new UndoStack();
-  const consoleFd = openConsole(spec.process.terminal ?? false, options, undo);
+  // What the stage has copies of; of the FIFOs we must not stay a writer.
+  using handed = new UndoStack();
+  const consoleFd = openConsole(spec.process.terminal ?? false, options, handed);
   const paths = makeContainerDirectory(globals.root, id);
   undo.defer(() => removeRecords(globals.root, id));
   try {
     const created = await createIn(
       paths,
-      { id, bundle, spec, options, passed, consoleFd, undo },
+      { id, bundle, spec, options, passed, consoleFd, handed, undo },
       globals,
     );
     undo.keep();
@@ -119,6 +121,7 @@ interface Creation {
   readonly options: CreateOptions;
   readonly passed: PassedDescriptors;
   readonly consoleFd: number | undefined;
+  readonly handed: UndoStack;
   readonly undo: UndoStack;
 }
 
@@ -207,7 +210,7 @@ const S_IFIFO = 0o010000;
 /** What the stage gets after the descriptors that were prepared, and which slots they become. */
 function handDescriptors(
   paths: ContainerPaths,
-  { spec, options, passed, consoleFd, undo }: Creation,
+  { spec, options, passed, consoleFd, handed }: Creation,
   prepared: readonly number[],
 ): { readonly inherit: readonly number[]; readonly handOver: HandOver } {
   const inherit = [...prepared];
@@ -216,7 +219,7 @@ function handDescriptors(
     makeNodeAt(AT_FDCWD, path, { mode: S_IFIFO | 0o600 });
     // For both ways: the process that waits is never at an end of file, and never without a reader.
     const fd = openSync(path, "r+");
-    undo.defer(() => closeSync(fd));
+    handed.defer(() => closeSync(fd));
     return hand(fd);
   };
   const { hooks = {} } = spec;
