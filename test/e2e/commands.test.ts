@@ -398,6 +398,17 @@ describe("plan", () => {
     assert.match(text, /^child +execve +.*echo "a b" .*\(process\.args\)$/m);
     const plan = JSON.parse(await cli.ok("plan", "--format", "json", "busybox", "true"));
     assert.ok(plan.ops.length > 50);
+    assert.deepEqual(Object.keys(plan).sort(), [
+      "cgroupSlot",
+      "cloneFlags",
+      "inheritedFds",
+      "ops",
+      "supervision",
+    ]);
+    for (const { op, phase, origin } of plan.ops) {
+      assert.ok(op.kind && ["host", "child", "teardown"].includes(phase) && origin, op.kind);
+    }
+    assert.deepEqual(JSON.parse(await cli.ok("plan", "--format", "json", "busybox", "true")), plan);
     assert.equal(await cli.ok("ps", "-aq"), "");
   });
 });
@@ -457,6 +468,11 @@ describe("info, version, help, completion, system check", () => {
     assert.equal(await cli.ok("--version"), `tsrun version ${version}`);
     assert.equal(await cli.ok("version", "--format", "{{.Version}}"), version);
     const info = JSON.parse(await cli.ok("info", "--format", "json"));
+    const keys = ["Version", "Node", "Host", "Store", "Cgroup", "Security"];
+    assert.deepEqual(
+      keys.filter((key) => !(key in info)),
+      [],
+    );
     assert.equal(info.Store.Root, cli.env["TSRUN_ROOT"]);
     assert.equal(info.Host.Kernel, (await cli.shell("uname -r")).stdout.trim());
     assert.match(await cli.ok("info"), /^ {2}Controllers: /m);
