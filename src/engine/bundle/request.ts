@@ -7,6 +7,8 @@ import type { ContainerRequest } from "../request.ts";
 
 /** linux/include/uapi/linux/utsname.h: __NEW_UTS_LEN. */
 const HOSTNAME_MAX = 64;
+/** A timer of Node's takes no more than 24 days. */
+const LONGEST_STOP_SECONDS = 7 * 24 * 3600;
 const LABEL = /^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/;
 
 /** Throws INVALID_ARGUMENT for the first thing that cannot be meant. */
@@ -46,10 +48,11 @@ const CHECKS: readonly Check[] = [
       ? { message: `${umask} is no umask`, hint: "Write it in octal, from 0 to 0777." }
       : undefined,
   ({ stopTimeoutSeconds }) =>
-    stopTimeoutSeconds !== undefined && !(stopTimeoutSeconds >= 0)
+    stopTimeoutSeconds !== undefined &&
+    !(stopTimeoutSeconds >= 0 && stopTimeoutSeconds <= LONGEST_STOP_SECONDS)
       ? {
           message: `${stopTimeoutSeconds} is no time to stop in`,
-          hint: "Write seconds; 0 kills at once.",
+          hint: `Write seconds, at most ${LONGEST_STOP_SECONDS} (a week); 0 kills at once.`,
         }
       : undefined,
   ({ shmSizeBytes }) =>
@@ -63,6 +66,19 @@ const CHECKS: readonly Check[] = [
           hint: "It is between -1000 (never killed) and 1000 (killed first).",
         }
       : undefined,
+  ({ limits: { cpus } = {} }) =>
+    cpus !== undefined && !(Number.isFinite(cpus) && cpus > 0)
+      ? { message: `${cpus} is no number of CPUs`, hint: "Write cores, above 0, e.g. 1.5." }
+      : undefined,
+  ({ log: { maxSizeBytes = 0, maxFiles = 0 } = {} }) => {
+    const wrong = [maxSizeBytes, maxFiles].find((value) => !isCount(value));
+    return wrong === undefined
+      ? undefined
+      : {
+          message: `${wrong} cannot limit the log`,
+          hint: "Write bytes and a number of files, whole and not negative; 0 is no limit.",
+        };
+  },
   ({ privileged, namespaces }) =>
     privileged && namespaces?.user !== undefined && namespaces.user.kind !== "host"
       ? {
@@ -89,6 +105,10 @@ const CHECKS: readonly Check[] = [
         };
   },
 ];
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
 
 const ABSOLUTE = "Write the whole path, beginning with a slash.";
 
