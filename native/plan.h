@@ -85,7 +85,7 @@ enum op_kind {
 	OP_FCHDIR = 25,         /* n0 slot */
 	OP_CHDIR = 26,          /* s0 path */
 	OP_PIVOT_ROOT = 27,     /* s0 new root, s1 put old */
-	OP_CHROOT = 28,         /* s0 path (only with --no-pivot) */
+	OP_CHROOT = 28,         /* s0 path (with --no-pivot, and on the way back from another mount namespace) */
 	OP_SETHOSTNAME = 29,    /* s0 name */
 	OP_SETDOMAINNAME = 30,  /* s0 name */
 	OP_LINK_UP = 31,        /* s0 interface name */

@@ -23,6 +23,7 @@ import {
 } from "../runtime/index.ts";
 import type { OciDevice, OciSpec } from "../spec/index.ts";
 import type { EtcFacts } from "./bundle/etc-files.ts";
+import type { MountFacts } from "./bundle/mounts.ts";
 import {
   type NamespacePaths,
   SHARED_NAMESPACES,
@@ -82,7 +83,7 @@ export async function prepareRun(
     user,
     resources: readResourceFacts(),
     security,
-    mounts: { etc: paths.etc },
+    mounts: { etc: paths.etc, ...readIpcPeer(engine, config) },
     namespacePaths: readPeers(engine, config),
     ...(security.allDevices ? { hostDevices: readHostDevices() } : {}),
     ...(terminal?.rows && terminal.cols
@@ -195,6 +196,12 @@ function readPeers(engine: Engine, { request }: ContainerConfig): NamespacePaths
     paths[type] = `/proc/${pid}/ns/${SHARED_NAMESPACES[type]}`;
   }
   return paths;
+}
+
+function readIpcPeer(engine: Engine, { request }: ContainerConfig): Pick<MountFacts, "ipcPeer"> {
+  const ipc = request.namespaces?.ipc;
+  if (ipc?.kind !== "container") return {};
+  return { ipcPeer: `/proc/${readInitPid(engine, ipc.container as ContainerId)}/ns/mnt` };
 }
 
 function readInitPid(engine: Engine, id: ContainerId): number {

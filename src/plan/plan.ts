@@ -34,6 +34,7 @@ export const TOLERATED_ERRNOS = {
   EROFS: 30,
   ENOSYS: 38,
   ENOTEMPTY: 39,
+  ELOOP: 40,
   EOPNOTSUPP: 95,
 } as const;
 export type ToleratedErrno = keyof typeof TOLERATED_ERRNOS;

@@ -32,6 +32,7 @@ import {
   setPropagation,
   type TargetKind,
 } from "./ops.ts";
+import { planPeerSource } from "./plan-peer-source.ts";
 
 /** Whether the container has namespaces that its user namespace owns: the kernel's condition for some mounts. */
 export interface NamespaceOwnership {
@@ -126,6 +127,8 @@ export function isReplaceable(destination: string): boolean {
 
 interface BindSource {
   readonly path: string;
+  /** The file of the mount namespace that `path` is in; undefined is ours. */
+  readonly namespace?: string;
   readonly kind: SourceKind;
   readonly options: MountOptions;
 }
@@ -142,8 +145,12 @@ function bindOf(
 ): BindSource | undefined {
   if (options.bind || mount.type === "bind") {
     const path = mount.source ?? "";
-    const kind = facts.sources.get(path) ?? "missing";
-    return { path, kind, options: { ...options, bind: options.bind ?? "bind" } };
+    const bindOptions = { ...options, bind: options.bind ?? "bind" };
+    const { sourceNamespace: namespace } = mount;
+    if (namespace !== undefined) {
+      return { path, namespace, kind: "directory", options: bindOptions };
+    }
+    return { path, kind: facts.sources.get(path) ?? "missing", options: bindOptions };
   }
   const substitute = substituteOf(mount, options, { owns, facts });
   if (!substitute) return undefined;
@@ -212,7 +219,7 @@ interface BindRequest extends BindSource {
  * container's root could not, and the attributes are set before anybody sees the mount.
  */
 function planBind(mount: OciMount, request: BindRequest): MountPlan {
-  const { path, kind, options, origin, context } = request;
+  const { path, namespace, kind, options, origin, context } = request;
   assertBindable(request);
   const { slots, idMapSlot } = context;
   const host = opMaker("host", origin);
@@ -225,8 +232,15 @@ function planBind(mount: OciMount, request: BindRequest): MountPlan {
   const target: TargetKind = kind === "file" ? "file" : "directory";
   return {
     host: [
-      host({ kind: "openTree", path, dir: SLOT_CWD, flags, out: source }),
-      setPropagation(host, source, propagation),
+      ...(namespace === undefined
+        ? [host({ kind: "openTree", path, dir: SLOT_CWD, flags, out: source })]
+        : planPeerSource(host, slots, { namespace, path, flags, out: source })),
+      {
+        ...setPropagation(host, source, propagation),
+        ...(namespace === undefined
+          ? {}
+          : { hint: `The other container has no ${path} any more.` }),
+      },
       ...setAttributes(host, source, options.recursiveAttributes, { recursive: true }),
       ...setAttributes(host, source, options.attributes),
       ...(idMapSlot === undefined

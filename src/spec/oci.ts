@@ -103,6 +103,8 @@ export interface OciMount {
   readonly options?: readonly string[];
   readonly uidMappings?: readonly OciIdMapping[];
   readonly gidMappings?: readonly OciIdMapping[];
+  /** tsrun's own: of a bind mount, the file of the mount namespace in which the source is; absent is ours. */
+  readonly sourceNamespace?: string;
 }
 
 export interface OciIdMapping {

@@ -13,6 +13,8 @@ const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 export interface MountFacts {
   /** Host paths of the files in RUN/containers/ID. */
   readonly etc: Readonly<Record<EtcFile, string>>;
+  /** The file of the mount namespace of the container whose IPC namespace is joined. */
+  readonly ipcPeer?: string;
 }
 
 type Request = Pick<
@@ -44,7 +46,7 @@ export function composeMounts(request: Request, facts: MountFacts): OciMount[] {
   }
   const defaults = [
     ...systemMounts(request),
-    ...ipcMounts(request),
+    ...ipcMounts(request, facts),
     ...identityMounts(facts),
     ...(request.readOnly ? scratchMounts() : []),
   ].filter(({ destination }) => !taken.has(destination));
@@ -88,11 +90,15 @@ function isForeign(choice: { readonly kind: string } | undefined): boolean {
   return choice !== undefined && choice.kind !== "private";
 }
 
-function ipcMounts({ namespaces, shmSizeBytes }: Request): OciMount[] {
+function ipcMounts({ namespaces, shmSizeBytes }: Request, { ipcPeer }: MountFacts): OciMount[] {
   const flags = ["nosuid", "noexec", "nodev"];
   const kind = namespaces?.ipc?.kind ?? "private";
   // System V and POSIX shared memory go together: sharing one namespace shares the files of the other.
   const mqueue = mount("/dev/mqueue", "mqueue", flags);
+  if (kind === "container" && ipcPeer !== undefined) {
+    const ofPeer = (path: string) => ({ ...bind(path, path, flags), sourceNamespace: ipcPeer });
+    return [ofPeer("/dev/shm"), hasOwnUserns(namespaces) ? ofPeer("/dev/mqueue") : mqueue];
+  }
   if (kind === "host") {
     const shm = bind("/dev/shm", "/dev/shm", flags);
     // Mounted anew it shows the host's queues, too; but not for a user namespace that does not own them.

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { Writable } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Container, create, events, list, open } from "../../../src/index.ts";
+import { checkSystem } from "../../../src/engine/index.ts";
+import { type Container, create, events, list, open, type TsrunError } from "../../../src/index.ts";
 import { busyboxRootUnavailable } from "../../support/roots.ts";
 import { IMAGE, makeStore, type TestStore } from "../../support/store.ts";
 
@@ -353,6 +355,55 @@ describe("a container", { skip: busyboxRootUnavailable() ?? false }, () => {
       assert.equal(await status(container), "running");
       await container.stop({ timeoutSeconds: 0 });
     }
+  });
+
+  for (const [what, user] of [
+    ["", {}],
+    [", also in user namespaces", { user: { kind: "auto" } }],
+  ] as const) {
+    it(`shares /dev/shm with the container whose IPC namespace it joins${what}`, async () => {
+      const script = "echo from-first > /dev/shm/first; umask 0; echo up; sleep 1000";
+      await using first = await make(script, { shmSizeBytes: 1 << 20, namespaces: user });
+      await startListening(first);
+      const ipc = { kind: "container", container: first.id } as const;
+      await using second = await make(
+        "cat /dev/shm/first; touch /dev/shm/second && grep /dev/shm /proc/self/mounts; ls /host",
+        {
+          namespaces: { ipc, ...user },
+          // After the peer's namespace, the host's paths are the host's again.
+          mounts: [{ type: "bind", source: test.directory, target: "/host", options: ["ro"] }],
+        },
+      );
+      await second.start();
+      await second.wait();
+      const lines: string[] = [];
+      for await (const { text } of second.logs()) lines.push(text);
+      assert.equal(lines[0], "from-first");
+      if (!("user" in user)) {
+        assert.match(lines[1] ?? "", /^\S+ \/dev\/shm tmpfs rw,nosuid,nodev,noexec\S*size=1024k/);
+        assert.equal((await first.exec(["ls", "/dev/shm"])).stdout, "first\nsecond\n");
+        assert.deepEqual(lines.slice(2).sort(), readdirSync(test.directory).sort());
+      }
+    });
+  }
+
+  it("says so if the container whose IPC namespace it joins has hidden its /dev/shm", async () => {
+    const options = { capAdd: ["SYS_ADMIN"] };
+    await using first = await make(
+      "umount /dev/shm && rmdir /dev/shm && ln -s / /dev/shm; echo up; sleep 1000",
+      options,
+    );
+    await startListening(first);
+    await using second = await make("true", {
+      namespaces: { ipc: { kind: "container", container: first.id } },
+    });
+    await assert.rejects(second.start(), (error: TsrunError) => {
+      assert.equal(error.code, "LAUNCH_FAILED");
+      assert.match(error.hint ?? "", /has no \/dev\/shm/);
+      return true;
+    });
+    assert.equal(await status(second), "created");
+    assert.deepEqual(await checkSystem(test.engine), [], "nothing of the launch is left");
   });
 
   it("orders commands on itself, however many come at once", async () => {
