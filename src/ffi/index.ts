@@ -6,7 +6,6 @@
  */
 export * from "./at.ts";
 export * from "./bpf.ts";
-export { isCloseOnExec } from "./descriptor.ts";
 export { readEntryTypes } from "./entry-types.ts";
 export { errnoMeaning, errnoName, errnoNumber } from "./errno.ts";
 export { flock, funlock, type LockKind, tryFlock } from "./flock.ts";

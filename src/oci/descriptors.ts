@@ -4,7 +4,6 @@
  */
 import { fstatSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
-import { isCloseOnExec } from "../ffi/index.ts";
 
 const FIRST = 3;
 const MAX_FDS = 200;
@@ -36,9 +35,13 @@ function parseCount(text: string | undefined): number {
   throw new TsrunError("INVALID_ARGUMENT", `invalid number of descriptors "${text}"`);
 }
 
-/** What survived our own exec was passed; what is closed by one is Node's. */
+/**
+ * Whether the caller passed it. bin/tsrun-oci has counted them: Node closes on exec what it inherits and
+ * opens descriptors of its own, so here one cannot be told from the other.
+ */
 function checkPassed(fd: number, count: number): void {
-  if (isOpen(fd) && !isCloseOnExec(fd)) return;
+  const passed = process.env["TSRUN_OCI_FDS"];
+  if (isOpen(fd) && (passed === undefined || fd < FIRST + Number(passed))) return;
   throw new TsrunError(
     "INVALID_ARGUMENT",
     `please check that preserved-fd ${fd} (of ${count}) is present`,
