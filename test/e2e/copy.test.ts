@@ -39,6 +39,16 @@ describe("cp", () => {
     assert.equal(readFileSync(cli.file("into/tree/sub/two"), "utf8"), "2");
   });
 
+  it("puts a directory in a file's place only with --overwrite", async () => {
+    await cli.ok("exec", "box", "sh", "-c", "echo file > /tmp/taken");
+    const refused = await cli.run(["cp", cli.file("tree"), "box:/tmp/taken"]);
+    assert.equal(refused.status, 125);
+    assert.match(refused.stderr, /cannot copy a directory onto the file "\/tmp\/taken"/);
+    assert.equal(await cat("/tmp/taken"), "file");
+    await cli.ok("cp", "--overwrite", cli.file("tree"), "box:/tmp/taken");
+    assert.equal(await cat("/tmp/taken/sub/two"), "2");
+  });
+
   it("reads and writes tar streams, every byte of them", async () => {
     const listed = await cli.shell("set -o pipefail; tsrun cp box:/tmp/tree - | tar t | sort");
     assert.deepEqual([listed.status, listed.stderr], [0, ""]);
