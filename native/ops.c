@@ -365,6 +365,19 @@ static int mknod_at(const struct context *context, const struct plan_op *op, int
 	return mknodat(dir, name, (mode_t)op->num[1], (dev_t)op->num[2]) < 0 ? -errno : 0;
 }
 
+static int check_node_at(const struct context *context, const struct plan_op *op, int dir, const char *name)
+{
+	const mode_t type = (mode_t)op->num[1] & S_IFMT;
+	struct stat found;
+
+	(void)context;
+	if (fstatat(dir, name, &found, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if ((found.st_mode & S_IFMT) != type)
+		return -EEXIST;
+	return S_ISFIFO(type) || found.st_rdev == (dev_t)op->num[2] ? 0 : -EEXIST;
+}
+
 static int symlink_at(const struct context *context, const struct plan_op *op, int dir, const char *name)
 {
 	return symlinkat(string(context, op, 0), dir, name) < 0 ? -errno : 0;
@@ -644,6 +657,8 @@ static int apply_file_op(struct context *context, const struct plan_op *op)
 		return mkdir_below_slot(context, op);
 	case OP_MKNOD:
 		return in_parent(context, op, 0, mknod_at);
+	case OP_CHECK_NODE:
+		return in_parent(context, op, 0, check_node_at);
 	case OP_SYMLINK:
 		return in_parent(context, op, 1, symlink_at);
 	case OP_CHOWN:

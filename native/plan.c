@@ -136,6 +136,7 @@ static const struct form forms[OP_KIND_END] = {
 	[OP_NETLINK] = { IN_LAUNCH, { ANY, ANY, OPTIONAL }, { TEXT }, NETLINK },
 	[OP_SEND_LISTENER] = { IN_CHILD, { SLOT }, { SOME }, SOME_BYTES },
 	[OP_CHECK_FS] = { IN_LAUNCH, { SLOT, U32, BOOL } },
+	[OP_CHECK_NODE] = { IN_LAUNCH, { DIR, U32, ANY }, { SOME } },
 	[OP_CHECK_CWD] = { IN_CHILD },
 	[OP_CLOSE_SLOTS] = { IN_CHILD, { OPTIONAL, OPTIONAL } },
 	[OP_AWAIT_START] = { IN_CHILD, { SLOT, SLOT } },

@@ -127,6 +127,8 @@ enum op_kind {
 	OP_CHECK_FS = 62,       /* n0 slot, n1 magic number of statfs(2), n2 1: must be that file system, 0: must not. EXDEV */
 	OP_CHECK_CWD = 63,      /* the working directory has a path below the root, else EXDEV (CVE-2024-21626) */
 	OP_CLOSE_SLOTS = 64,    /* every slot but n0 and n1 (or -1) is closed */
+	OP_CHECK_NODE = 65,     /* s0 name, n0 directory slot, n1 mode of which the type counts, n2 dev_t: what is there is
+	                         * that node, else EEXIST; no symlink is followed */
 	OP_KIND_END
 };
 

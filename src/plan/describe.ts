@@ -74,6 +74,7 @@ const PHRASES: Phrases = {
       : `move the network interface "${op.name}" to the container`,
   sendListener: (op) => `send the seccomp listener to "${op.path}"`,
   checkFs: (op) => (op.is ? "trust the file system" : "use a place inside /proc"),
+  checkNode: (op) => `use what is at "${op.name}" as the device`,
   checkCwd: () => "use a working directory outside the root",
   closeSlots: () => "close the descriptors of the launch",
 };

@@ -15,5 +15,5 @@ export {
   type ToleratedErrno,
 } from "./plan.ts";
 export { planToJson, printPlan } from "./print.ts";
-export { WIRE } from "./wire.ts";
 export { ReportDecoder, type StageReport } from "./reports.ts";
+export { WIRE } from "./wire.ts";

@@ -236,6 +236,14 @@ export type Op =
     }
   /** The file system of a descriptor must be, or must not be, the one with this number of statfs(2). */
   | { readonly kind: "checkFs"; readonly slot: Slot; readonly magic: number; readonly is: boolean }
+  /** What is there must be this node: its type (of `mode`) and number. */
+  | {
+      readonly kind: "checkNode";
+      readonly name: string;
+      readonly dir: Slot;
+      readonly mode: number;
+      readonly dev: bigint;
+    }
   /** The working directory must have a path below the root. */
   | { readonly kind: "checkCwd" }
   /** Of the launch's descriptors only these stay open; SLOT_CWD for none. */

@@ -200,6 +200,10 @@ const REQUESTS: Requests = {
     "fstatfs",
     `${names.of(op.slot)} must ${op.is ? "" : "not "}be 0x${op.magic.toString(16)}`,
   ],
+  checkNode: (op, names) => [
+    "fstatat",
+    `${names.below(op.dir, op.name)} must be ${deviceText(op)}`,
+  ],
   checkCwd: () => ["getcwd", "must be below the root"],
   closeSlots: () => ["close", "all of the launch's"],
 };
@@ -252,7 +256,7 @@ function fsconfigText({ key, value, valueSlot }: OpOf<"fsconfig">, names: SlotNa
 }
 
 /** makedev(3)'s encoding. */
-function deviceText({ mode, dev }: OpOf<"mknod">): string {
+function deviceText({ mode, dev }: Pick<OpOf<"mknod">, "mode" | "dev">): string {
   const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xffff_f000n);
   const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffff_ff00n);
   const type = TYPES[mode & 0o170000] ?? "?";

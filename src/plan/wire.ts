@@ -96,5 +96,6 @@ export const WIRE: { readonly [K in OpKind]: WireForm<K> } = {
   sendListener: { code: 61, str: ["path"], num: ["listener"], data: "message" },
   checkFs: { code: 62, num: ["slot", "magic", "is"] },
   checkCwd: { code: 63 },
+  checkNode: { code: 65, str: ["name"], num: ["dir", "mode", "dev"] },
   closeSlots: { code: 64, num: ["keep", "keepToo"] },
 };

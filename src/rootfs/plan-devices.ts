@@ -107,16 +107,22 @@ function planNode(device: OciDevice, origin: string, input: DevicePlanInput): De
   const chown: PlannedOp[] =
     uid === 0 && gid === 0 ? [] : [child({ kind: "chown", name: path, dir: directory, uid, gid })];
   const mode = NODE_TYPES[device.type] | (device.fileMode ?? 0o666);
+  const dev = deviceNumber(device, origin);
+  const node = { name: path, dir: directory, mode, dev };
   return {
     host: [],
     child: [
       ...(parent === "."
         ? []
         : [child({ kind: "mkdirBelow", path: parent, root: directory, mode: 0o755 })]),
+      // A /dev that came with the root may have it already; its owner is left alone as well.
+      child({ kind: "mknod", ...node }, { tolerate: ["EEXIST"], skipOk: 1 }),
       child(
-        { kind: "mknod", name: path, dir: directory, mode, dev: deviceNumber(device, origin) },
-        // A /dev that came with the root may have it already; its owner is left alone as well.
-        { tolerate: ["EEXIST"], skipFailed: chown.length },
+        { kind: "checkNode", ...node },
+        {
+          skipOk: chown.length,
+          hint: `The image has something else at "${device.path}".`,
+        },
       ),
       ...chown,
     ],

@@ -11,12 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/magic.h>
+
 #include "check.h"
 #include "exec.h"
+#include "listener.h"
 #include "ops.h"
 #include "paths.h"
 
@@ -94,7 +99,8 @@ static void test_empty_slots(void)
 		{ OP_BPF_PROG_ATTACH, 0 }, { OP_MOUNT, 1 }, { OP_OPEN_TREE, 0 }, { OP_MOUNT_SETATTR, 0 },
 		{ OP_MOVE_MOUNT, 0 }, { OP_FSCONFIG, 0 }, { OP_FSMOUNT, 0 }, { OP_MKDIR_BELOW, 0 },
 		{ OP_MKNOD, 0 }, { OP_SYMLINK, 0 }, { OP_CHOWN, 0 }, { OP_FCHDIR, 0 }, { OP_OPEN_PTY, 0 },
-		{ OP_STDIO_PTY, 0 },
+		{ OP_STDIO_PTY, 0 }, { OP_CHECK_FS, 0 }, { OP_SEND_LISTENER, 0 }, { OP_NETLINK, 2 },
+		{ OP_CHECK_NODE, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -323,6 +329,61 @@ static void test_exec(void)
 	end();
 }
 
+/* CVE-2024-21626, CVE-2025-52881: what a path leads to is looked at before it is used. */
+static void test_checks(void)
+{
+	begin();
+	slot_put(&context.slots, 0, open("/proc", O_PATH | O_CLOEXEC));
+	slot_put(&context.slots, 1, open(".", O_PATH | O_CLOEXEC));
+	EXPECT(apply((struct plan_op){ .kind = OP_CHECK_FS, .num = { 0, PROC_SUPER_MAGIC, 1 } }) == 0);
+	EXPECT(apply((struct plan_op){ .kind = OP_CHECK_FS, .num = { 0, PROC_SUPER_MAGIC, 0 } }) == -EXDEV);
+	EXPECT(apply((struct plan_op){ .kind = OP_CHECK_FS, .num = { 1, PROC_SUPER_MAGIC, 1 } }) == -EXDEV);
+	EXPECT(apply((struct plan_op){ .kind = OP_CHECK_FS, .num = { 1, PROC_SUPER_MAGIC, 0 } }) == 0);
+	EXPECT(apply((struct plan_op){ .kind = OP_CHECK_CWD }) == 0);
+	EXPECT(mkdir("gone", 0755) == 0 && chdir("gone") == 0 && rmdir("../gone") == 0);
+	EXPECT(apply((struct plan_op){ .kind = OP_CHECK_CWD }) == -EXDEV);
+	EXPECT(fchdir(context.slots.fd[1]) == 0);
+
+	const int kept = context.slots.fd[1], closed = context.slots.fd[0];
+	EXPECT(apply((struct plan_op){ .kind = OP_CLOSE_SLOTS, .num = { 1, CWD } }) == 0);
+	EXPECT(context.slots.fd[0] == -1 && fcntl(closed, F_GETFD) < 0);
+	EXPECT(context.slots.fd[1] == kept && fcntl(kept, F_GETFD) >= 0);
+	EXPECT(apply((struct plan_op){ .kind = OP_CLOSE_SLOTS, .num = { CWD, CWD } }) == 0);
+	EXPECT(fcntl(kept, F_GETFD) < 0);
+	end();
+}
+
+/* A message is sent whole, the pid in place of each NUL and the descriptor with its first bytes. */
+static void test_listener(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "agent" };
+	const int server = socket(AF_UNIX, SOCK_STREAM, 0);
+	const int sent = open("/dev/null", O_RDONLY);
+	char body[64] = "", control[CMSG_SPACE(sizeof(int))];
+	struct iovec room = { body, sizeof(body) - 1 };
+	struct msghdr message = {
+		.msg_iov = &room, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	ssize_t size = 0;
+
+	EXPECT(listener_deliver("agent", "x", 1, 1, sent) == -ENOENT);
+	EXPECT(bind(server, (struct sockaddr *)&address, sizeof(address)) == 0);
+	EXPECT(listener_deliver("agent", "x", 1, 1, sent) == -ECONNREFUSED);
+	EXPECT(listen(server, 1) == 0);
+	EXPECT(listener_deliver("agent", "{\"pid\":\0,\"state\":\0}", 19, 4242, sent) == 0);
+	const int client = accept(server, NULL, NULL);
+	size = recvmsg(client, &message, 0);
+	const struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
+	EXPECT(cmsg && cmsg->cmsg_type == SCM_RIGHTS && cmsg->cmsg_len == CMSG_LEN(sizeof(int)));
+	for (ssize_t more = size; more > 0; size += more)
+		more = read(client, body + size, sizeof(body) - 1 - (size_t)size);
+	EXPECT(!strcmp(body, "{\"pid\":4242,\"state\":4242}"));
+	close(client);
+	close(server);
+	close(sent);
+}
+
 int main(void)
 {
 	char dir[] = "/tmp/tsrun-ops-XXXXXX";
@@ -341,6 +402,8 @@ int main(void)
 	test_mkdir_below();
 	test_race();
 	test_exec();
+	test_checks();
+	test_listener();
 	snprintf(remove, sizeof(remove), "rm -rf %s", dir);
 	if (system(remove) != 0)
 		perror(remove);

@@ -138,11 +138,18 @@ describe("an image with hostile links", { skip: unavailable() ?? false }, () => 
     const victim = makeVictim(image);
     mkdirSync(join(image.layer, "dev"));
     symlinkSync(join(victim.path, "secret"), join(image.layer, "dev/null"));
+    const noDev = USUAL_MOUNTS.filter(({ destination }) => !destination.startsWith("/dev"));
+    const masked = { root: image.root(), linux: { maskedPaths: ["/proc/keys"] }, mounts: noDev };
+    const script = 'stat -c "%t:%T" /proc/keys';
+    await assert.rejects(runInFileSystem(image.directory, { ...masked, script }), {
+      origin: "linux.devices",
+      errno: "EEXIST",
+    });
+    // Where a /dev of the container's own covers it, the mask still is the host's device.
     const { stdout } = await runInFileSystem(image.directory, {
-      root: image.root(),
-      linux: { maskedPaths: ["/proc/keys"] },
-      mounts: USUAL_MOUNTS.filter(({ destination }) => !destination.startsWith("/dev")),
-      script: 'stat -c "%t:%T" /proc/keys',
+      ...masked,
+      mounts: USUAL_MOUNTS,
+      script,
     });
     assert.equal(stdout, "1:3\n");
     victim.assertUntouched();

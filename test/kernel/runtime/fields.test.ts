@@ -221,6 +221,43 @@ describe("a container from config.json", options, () => {
     });
   }
 
+  it("has the devices that it lists, and none where something else is", async () => {
+    const device = { type: "c", path: "/listed", major: 1, minor: 5, fileMode: 0o640, gid: 5 };
+    const linux = { devices: [device, { type: "p", path: "/dev/deep/fifo", uid: 7 }] };
+    const seen = "stat -c '%F %t:%T %a %u:%g' /listed /dev/deep/fifo";
+    const expected = "character special file 1:5 640 0:5\nfifo 0:0 666 7:0";
+    assert.equal(await bundle.see(seen, { linux }), expected);
+    // It is there now, and is what it should be.
+    assert.equal(await bundle.see(seen, { linux }), expected);
+    for (const other of [{ minor: 3 }, { type: "b" }, { type: "p" }, { path: "/etc/passwd" }]) {
+      const devices = [{ ...device, ...other }];
+      await refuses({ linux: { devices } }, { origin: "linux.devices[0]", errno: "EEXIST" });
+    }
+    rmSync(join(bundle.rootfs, "listed"));
+  });
+
+  it("may divide its cgroup where its user sees no other and may write", async () => {
+    const mounts = (option: string) => [
+      { destination: "/proc", type: "proc", source: "proc" },
+      { destination: "/dev", type: "tmpfs", source: "tmpfs" },
+      {
+        destination: "/sys/fs/cgroup",
+        type: "cgroup",
+        source: "cgroup",
+        options: ["nosuid", option],
+      },
+    ];
+    const process = { user: { uid: 1000, gid: 1000 } };
+    const script = "mkdir /sys/fs/cgroup/mine && stat -c %u /sys/fs/cgroup/cgroup.procs";
+    const seen = await bundle.see(`${script} && rmdir /sys/fs/cgroup/mine`, {
+      process,
+      mounts: mounts("relatime"),
+    });
+    assert.equal(seen, "1000");
+    const readOnly = await bundle.run({ script, process, mounts: mounts("ro") });
+    assert.match(readOnly.stderr, /Read-only file system/);
+  });
+
   it("is refused an interface that the host does not have", () =>
     refuses(
       { linux: { netDevices: { "no-such-if": {} } } },
