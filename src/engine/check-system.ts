@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
-import { ImageStore, removeAbandoned } from "../images/index.ts";
+import { checkImageStore, ImageStore, removeAbandoned } from "../images/index.ts";
 import { readProcs } from "../runtime/index.ts";
 import { observeContainer } from "./container.ts";
 import { isContainerId, shortId } from "./container-id.ts";
@@ -33,11 +33,13 @@ export interface Finding {
 
 export interface CheckOptions {
   readonly repair?: boolean;
+  /** Reads every blob and every layer of the images, too. */
+  readonly images?: boolean;
 }
 
 export async function checkSystem(
   engine: Engine,
-  { repair = false }: CheckOptions = {},
+  { repair = false, images = false }: CheckOptions = {},
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   const found = (finding: Omit<Finding, "repaired">, repaired = repair) =>
@@ -48,6 +50,12 @@ export async function checkSystem(
   checkNames(check);
   await checkCgroups(check);
   await checkImages(check);
+  if (images) {
+    const store = new ImageStore(engine.root);
+    for (const { repaired, ...finding } of await checkImageStore(store, { repair })) {
+      found({ kind: "image", ...finding }, repaired);
+    }
+  }
   return findings;
 }
 

@@ -1,15 +1,19 @@
 /**
  * Images as the engine's user names them: the image store, and what containers have to do with it.
  */
+import type { Writable } from "node:stream";
 import { TsrunError } from "../base/errors.ts";
 import {
   completeName,
+  findName,
   type ImageLayer,
   ImageStore,
   type ImportOptions,
   imageLayers,
   imageSize,
   importImage as importIntoStore,
+  type LoadOptions,
+  loadImages as loadIntoStore,
   type NameVersion,
   nameVersions,
   type PrunedImages,
@@ -23,8 +27,11 @@ import {
   readStoreUsage,
   removeImage as removeFromStore,
   resolveImage,
+  type SaveFormat,
   type StoredImage,
   type StoreUsage,
+  saveDirectory,
+  saveImages as saveFromStore,
   tagImage as tagInStore,
 } from "../images/index.ts";
 import type { Engine } from "./engine.ts";
@@ -104,6 +111,32 @@ export function pushImage(
 ): Promise<PushedImage> {
   const store = new ImageStore(engine.root);
   return pushFromStore(store, resolveImage(store, ref), destination, options);
+}
+
+/** Throws NOT_FOUND, IMAGE_INVALID, NO_SPACE; what was loaded before stays. */
+export function loadImages(
+  engine: Engine,
+  source: string,
+  options: LoadOptions = {},
+): Promise<readonly StoredImage[]> {
+  return loadIntoStore(new ImageStore(engine.root), source, options);
+}
+
+/** To a stream as an archive, or to a directory as an OCI layout. Names that were asked for are kept. */
+export async function saveImages(
+  engine: Engine,
+  refs: readonly string[],
+  to: { readonly format: SaveFormat; readonly output: Writable } | { readonly directory: string },
+): Promise<void> {
+  const store = new ImageStore(engine.root);
+  const asked = refs.map((ref) => ({ ref, image: resolveImage(store, ref) }));
+  const images = [...Map.groupBy(asked, ({ image }) => image.id).values()].flatMap((same) => {
+    const image = same[0]?.image;
+    const named = same.flatMap(({ ref }) => findName(store, ref) ?? []);
+    return image ? [{ image, names: [...new Set(named)] }] : [];
+  });
+  if ("directory" in to) await saveDirectory(store, images, to.directory);
+  else await saveFromStore(store, images, to);
 }
 
 export type PullPolicy = "always" | "missing" | "never" | "newer";

@@ -27,6 +27,7 @@ export {
   listImageLayers,
   listImages,
   listImageVersions,
+  loadImages,
   type PullPolicy,
   prepareImage,
   promoteImage,
@@ -36,6 +37,7 @@ export {
   readImageSize,
   readImageUsage,
   removeImage,
+  saveImages,
   tagImage,
 } from "./images.ts";
 export { type EngineInfo, engineInfo } from "./info.ts";

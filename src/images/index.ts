@@ -4,12 +4,21 @@
  * contents that are not what their digests say, and never runs anything.
  * Start with store.ts (what lies where), then fetch-image.ts; registry/ is HTTP and nothing else.
  */
+export { checkImageStore } from "./check.ts";
 export type { ImageConfig, ImageManifest, ImageProcessConfig } from "./config.ts";
 export type { ImageProgress } from "./fetch-image.ts";
 export { type ImportOptions, importImage } from "./import.ts";
 export type { NameVersion } from "./index-entries.ts";
 export { type ImageLayer, imageLayers, imageSize, layerDirectories, rootLayer } from "./layers.ts";
-export { nameVersions, promoteName, removeImage, resolveImage, tagImage } from "./manage.ts";
+export { type LoadOptions, loadImages } from "./load.ts";
+export {
+  findName,
+  nameVersions,
+  promoteName,
+  removeImage,
+  resolveImage,
+  tagImage,
+} from "./manage.ts";
 export { packBelow } from "./pack.ts";
 export { type Platform, parsePlatform } from "./platform.ts";
 export type { PullOptions } from "./pull.ts";
@@ -25,6 +34,7 @@ export {
   pullImage,
   pushImage,
 } from "./remote.ts";
+export { type SaveFormat, saveDirectory, saveImages } from "./save.ts";
 export {
   type PrunedImages,
   pruneImages,

@@ -15,7 +15,7 @@ import { formatPlatform, matchPlatform, type Platform } from "./platform.ts";
 
 export interface IndexMember extends Descriptor {
   readonly platform?: Platform;
-  readonly annotations?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Partial<Record<string, string>>>;
 }
 
 export type ParsedManifest =
@@ -87,7 +87,9 @@ function parseMembers(values: readonly unknown[]): readonly IndexMember[] {
       ...(platform === undefined ? {} : { platform: parseOffered(platform, where) }),
       ...(annotations === undefined
         ? {}
-        : { annotations: objectOf(annotations, where) as Readonly<Record<string, string>> }),
+        : {
+            annotations: objectOf(annotations, where) as Readonly<Partial<Record<string, string>>>,
+          }),
     };
   });
 }

@@ -38,6 +38,7 @@ export interface StoredImage {
   readonly sources: readonly string[];
   readonly manifest: ImageManifest;
   readonly manifestDigest: string;
+  readonly manifestSize: number;
   readonly config: ImageConfig;
 }
 
@@ -149,7 +150,7 @@ export class ImageStore {
   }
 
   #readImage(same: readonly IndexEntry[]): StoredImage {
-    const { digest: manifestDigest = "", mediaType = "" } = same[0] ?? {};
+    const { digest: manifestDigest = "", mediaType = "", size: manifestSize = 0 } = same[0] ?? {};
     const manifest = this.#readManifest(manifestDigest, mediaType);
     const { digest } = manifest.config;
     return {
@@ -158,6 +159,7 @@ export class ImageStore {
       sources: [...new Set(same.flatMap((entry) => sourceOf(entry) ?? []))],
       manifest,
       manifestDigest,
+      manifestSize,
       config: parseImageConfig(this.readBlob(digest), manifest),
     };
   }

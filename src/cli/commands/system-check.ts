@@ -6,7 +6,10 @@ import type { CommandCall } from "../table/types.ts";
 
 export async function run({ options, globals }: CommandCall): Promise<number> {
   const repair = options.flag("repair");
-  const findings = await checkSystem(openEngineFor(globals), { repair });
+  const findings = await checkSystem(openEngineFor(globals), {
+    repair,
+    images: options.flag("images"),
+  });
   const left = findings.filter(({ repaired }) => !repaired);
   const format = options.value("format");
   if (findings.length === 0 && format === undefined) {

@@ -1,5 +1,6 @@
 /** Commands for images. */
 import { IMAGE } from "./arguments.ts";
+import { PLATFORM } from "./registry-options.ts";
 import { FORMAT, NO_TRUNC, QUIET_IDS } from "./shared-options.ts";
 import type { ArgumentSpec, CommandSpec } from "./types.ts";
 
@@ -181,6 +182,64 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     ],
     examples: [{ command: "tsrun image rollback debian:12", meaning: "One version back" }],
     load: () => import("../commands/image-rollback.ts"),
+  },
+  {
+    name: "image save",
+    aliases: ["save"],
+    group: "Images",
+    summary: "Write images to an archive",
+    arguments: [{ ...IMAGE, variadic: true }],
+    options: [
+      {
+        name: "output",
+        short: "o",
+        kind: "value",
+        placeholder: "FILE",
+        summary: "Where to; stdout without it",
+        completion: "files",
+      },
+      {
+        name: "format",
+        kind: "value",
+        placeholder: "FORMAT",
+        summary: "docker-archive, oci-archive, or oci-dir for a directory",
+        default: "docker-archive",
+        choices: ["docker-archive", "oci-archive", "oci-dir"],
+      },
+      { name: "quiet", short: "q", kind: "flag", summary: "For podman's sake: it says nothing" },
+    ],
+    description: [
+      "The archive has the images with the names that were typed, and can be loaded by tsrun, podman, skopeo and docker. oci-archive keeps the manifest and its digest; docker-archive has the layers unpacked.",
+    ],
+    examples: [
+      { command: "tsrun save -o app.tar app:1 app:2", meaning: "Two images, their layers once" },
+      { command: "tsrun save app | ssh host tsrun load", meaning: "To another machine" },
+    ],
+    load: () => import("../commands/image-save.ts"),
+  },
+  {
+    name: "image load",
+    aliases: ["load"],
+    group: "Images",
+    summary: "Read images from an archive",
+    arguments: [],
+    options: [
+      {
+        name: "input",
+        short: "i",
+        kind: "value",
+        placeholder: "FILE",
+        summary: "An archive, or a directory with an OCI layout; stdin without it",
+        completion: "files",
+      },
+      PLATFORM,
+      { name: "quiet", short: "q", kind: "flag", summary: "Say nothing of the progress" },
+    ],
+    description: [
+      "Takes what save made, here or in podman, skopeo, docker or umoci, also compressed. Prints the names.",
+    ],
+    examples: [{ command: "tsrun load -i app.tar", meaning: "From a file" }],
+    load: () => import("../commands/image-load.ts"),
   },
   {
     name: "image prune",

@@ -37,6 +37,11 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
     arguments: [],
     options: [
       { name: "repair", short: "r", kind: "flag", summary: "Remove what was found" },
+      {
+        name: "images",
+        kind: "flag",
+        summary: "Also read every blob and layer: whether the images are what their digests say",
+      },
       FORMAT,
     ],
     description: [
@@ -45,6 +50,10 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
     examples: [
       { command: "tsrun system check", meaning: "Look" },
       { command: "tsrun system check --repair", meaning: "Clean up" },
+      {
+        command: "tsrun system check --images --repair",
+        meaning: "Unpack damaged layers anew, and drop damaged blobs",
+      },
     ],
     load: () => import("../commands/system-check.ts"),
   },
