@@ -10,6 +10,8 @@ import { parseMountOptions } from "./mount-options.ts";
 export interface IdMaps {
   readonly uids: readonly OciIdMapping[];
   readonly gids: readonly OciIdMapping[];
+  /** What has the fields uidMappings and gidMappings, for errors: "linux" or "mounts[3]". */
+  readonly origin?: string;
 }
 
 /** Stands for one pair of maps; equal maps have equal keys. */
@@ -40,11 +42,12 @@ export function idMapsNeeded(
   root: RootMount,
 ): ReadonlyMap<IdMapsKey, IdMaps> {
   const needed = new Map<IdMapsKey, IdMaps>();
-  const add = (maps: IdMaps | undefined) => maps && needed.set(idMapsKey(maps), maps);
-  if (root.idMapped) add(requireContainerMaps(spec, "root"));
+  const add = (maps: IdMaps | undefined, origin: string) =>
+    maps && needed.set(idMapsKey(maps), { ...maps, origin });
+  if (root.idMapped) add(requireContainerMaps(spec, "root"), "linux");
   for (const [index, mount] of spec.mounts.entries()) {
     const origin = `mounts[${index}]`;
-    add(mountIdMaps(mount, spec, origin));
+    add(mountIdMaps(mount, spec, origin), origin);
   }
   return needed;
 }

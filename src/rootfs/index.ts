@@ -6,7 +6,7 @@
  */
 export { createCopiedUpMounts, type PreparedMount } from "./copy-up.ts";
 export type { RootfsFacts, SourceKind } from "./facts.ts";
-export { type IdMaps, type IdMapsKey, idMapsKey, idMapsNeeded } from "./id-maps.ts";
+export { type IdMaps, type IdMapsKey, idMapsNeeded } from "./id-maps.ts";
 export { type MountOptions, mountOptionNames } from "./mount-options.ts";
 export { planRootfs, type RootfsPlan, type RootfsPlanInput } from "./plan.ts";
 export { readRootfsFacts } from "./probe.ts";

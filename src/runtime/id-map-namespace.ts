@@ -18,17 +18,17 @@ export async function createIdMapNamespace(maps: IdMaps): Promise<number> {
   }
 }
 
-function planHolder({ uids, gids }: IdMaps): LaunchPlan {
+function planHolder({ uids, gids, origin = "mounts" }: IdMaps): LaunchPlan {
   const map = (name: string, data: string): PlannedOp => ({
     op: { kind: "writeProc", name, data },
     phase: "parent",
-    origin: "mounts (idmap)",
+    origin,
   });
   const child = (op: PlannedOp["op"]): PlannedOp => ({ op, phase: "child", origin: "launch" });
   return {
     ops: [
-      map("uid_map", formatIdMap(uids, "uids")),
-      map("gid_map", formatIdMap(gids, "gids")),
+      map("uid_map", formatIdMap(uids, `${origin}.uidMappings`)),
+      map("gid_map", formatIdMap(gids, `${origin}.gidMappings`)),
       child({ kind: "hold" }),
       // Never reached: a hold that is not released undoes the launch.
       child({ kind: "exec", lists: { argv: ["true"], env: [], candidates: ["/nonexistent"] } }),

@@ -236,6 +236,15 @@ describe("a container from config.json", options, () => {
     rmSync(join(bundle.rootfs, "listed"));
   });
 
+  it("is refused a mount's id map that contradicts itself, by its path", () => {
+    const map = { containerID: 0, hostID: 100_000, size: 10 };
+    const mount = { destination: "/m", type: "bind", source: bundle.directory, options: ["rbind"] };
+    return refuses(
+      { mounts: [{ ...mount, uidMappings: [map, map], gidMappings: [map] }] },
+      { origin: "mounts[0].uidMappings[1]", code: "INVALID_SPEC" },
+    );
+  });
+
   it("may divide its cgroup where its user sees no other and may write", async () => {
     const mounts = (option: string) => [
       { destination: "/proc", type: "proc", source: "proc" },
