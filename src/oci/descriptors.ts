@@ -58,14 +58,15 @@ function isOpen(fd: number): boolean {
   }
 }
 
-/** makedev(1, 3), as stat(2) has it. */
-const NULL_DEVICE = 0x103;
+/** Of the null device and its like (devices.txt, 1 char), which are everybody's. */
+const MEMORY_DEVICES = 1;
 
-/** Which of 0, 1 and 2 the user must be given to be able to reopen them; never the host's null device. */
+/** Which of 0, 1 and 2 the user must be given to be able to reopen them; never the host's null device or its like. */
 export function stdioToOwn(uid: number): readonly number[] {
   return [0, 1, 2].filter((fd) => {
     if (!isOpen(fd)) return false;
     const stat = fstatSync(fd);
-    return stat.uid !== uid && !(stat.isCharacterDevice() && stat.rdev === NULL_DEVICE);
+    const everybodys = stat.isCharacterDevice() && stat.rdev >> 8 === MEMORY_DEVICES;
+    return stat.uid !== uid && !everybodys;
   });
 }

@@ -4,7 +4,8 @@ import { OCI_VERSION } from "./state.ts";
 
 /** In runc's form. */
 export function versionText(): string {
-  return `tsrun-oci version ${packageVersion()}\nspec: ${OCI_VERSION}\nnode: ${process.versions.node}\n`;
+  const version = packageVersion();
+  return `tsrun-oci version ${version}\ncommit: ${version}\nspec: ${OCI_VERSION}\nnode: ${process.versions.node}\n`;
 }
 
 /** Of the package that this program lies in. */

@@ -110,12 +110,13 @@ export function execCandidates(command: string, env: readonly string[]): string[
 /** _CS_PATH with the sbin directories, as every runtime sets it where an image does not. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** stdio are pipes of the supervisor's. */
+/** The supervisor's pipes. A closed stdin is the host's null device, which must never change hands. */
 export function relayedStdio(
   relay: RelayPlan | undefined,
   { user }: OciProcess,
 ): readonly number[] {
-  return relay !== undefined && user.uid !== 0 ? [0, 1, 2] : [];
+  if (relay === undefined || user.uid === 0) return [];
+  return relay.stdin === "closed" ? [1, 2] : [0, 1, 2];
 }
 
 /**

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { closeSync, existsSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -160,6 +168,17 @@ describe("tsrun-oci, what a program begins with", () => {
       /cannot use console socket if runc will not detach or allocate tty/,
     );
     assert.equal(existsSync(join(other.root, "c1")), false);
+  });
+
+  it("gives its user the pipes of its stdio, and never the host's null device", async () => {
+    await using bundle = await OciBundle.create((config) => {
+      config.process.user = { uid: 1234, gid: 1235 };
+      config.process.args = ["sh", "-c", "echo reopened > /dev/stdout"];
+    });
+    const before = statSync("/dev/null");
+    assert.equal(await ran(bundle), "reopened");
+    const { uid, gid, ctimeMs } = statSync("/dev/null");
+    assert.deepEqual([uid, gid, ctimeMs], [before.uid, before.gid, before.ctimeMs]);
   });
 
   it("does without pivot_root where it is told to", async () => {

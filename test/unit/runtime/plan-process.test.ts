@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { describeOp, type Op, type Slot, SlotAllocator } from "../../../src/plan/index.ts";
-import { DEFAULT_PATH, execCandidates, planProcess } from "../../../src/runtime/plan-process.ts";
+import {
+  DEFAULT_PATH,
+  execCandidates,
+  planProcess,
+  relayedStdio,
+} from "../../../src/runtime/plan-process.ts";
 import {
   ioPriority,
   persona,
@@ -152,6 +157,13 @@ describe("planProcess", () => {
       owners.map(({ op }) => op),
       [0, 1, 2].map((fd) => ({ kind: "fchown", fd, uid: 1000, gid: 100 })),
     );
+  });
+
+  it("never gives away the null device that stands for a closed stdin", () => {
+    const relay = { tty: false, rows: 0, cols: 0, firstClient: false, exitDrainMs: 0 } as const;
+    assert.deepEqual(relayedStdio({ ...relay, stdin: "closed" }, PROCESS), [1, 2]);
+    assert.deepEqual(relayedStdio({ ...relay, stdin: "open" }, PROCESS), [0, 1, 2]);
+    assert.deepEqual(relayedStdio(undefined, PROCESS), []);
   });
 
   it("opens a terminal, binds the console and makes it stdio, in this order", () => {
