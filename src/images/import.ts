@@ -23,6 +23,8 @@ export interface ImportOptions {
   readonly config?: ImageProcessConfig;
   /** RFC 3339; now without it. */
   readonly created?: string;
+  /** How the layer is packed, unless the archive is already: zstd without it. */
+  readonly compression?: "gzip" | "zstd";
   readonly limits?: UnpackLimits;
   readonly signal?: AbortSignal;
 }

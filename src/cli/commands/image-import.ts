@@ -1,6 +1,7 @@
 import { importImage } from "../../engine/index.ts";
 import type { ImageProcessConfig } from "../../images/index.ts";
 import { openEngineFor } from "../engine-context.ts";
+import { parseChoice } from "../filters.ts";
 import { statusOfEndedStart } from "../foreground.ts";
 import type { OptionValues } from "../option-values.ts";
 import { parseEnv } from "../options/env.ts";
@@ -13,10 +14,18 @@ import { SignalProxy } from "../terminal/signal-proxy.ts";
 export async function run({ options, operands, globals }: CommandCall): Promise<number> {
   const [source = "", name = ""] = operands;
   const config = parseImageConfig(options);
+  const compression = parseChoice(
+    "--compression-format",
+    options.value("compression-format") ?? "zstd",
+    ["zstd", "gzip"] as const,
+  );
   const engine = openEngineFor(globals);
   using signals = new SignalProxy();
   try {
-    const image = await importImage(engine, source, name, { config, signal: signals.startSignal });
+    const image = await importImage(engine, source, name, {
+      ...{ config, compression },
+      signal: signals.startSignal,
+    });
     if (!options.flag("quiet")) printError(`Imported ${image.names.join(", ")}`);
     printLine(image.id);
     return 0;

@@ -52,6 +52,14 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
         summary: "What stop sends first",
         completion: "signals",
       },
+      {
+        name: "compression-format",
+        kind: "value",
+        placeholder: "FORMAT",
+        summary: "How the layer is packed for registries: gzip for those that do not know zstd",
+        default: "zstd",
+        choices: ["zstd", "gzip"],
+      },
       { name: "quiet", short: "q", kind: "flag", summary: "Print the id alone" },
     ],
     description: [
