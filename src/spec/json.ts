@@ -9,7 +9,11 @@ import { TsrunError } from "../base/errors.ts";
 export type Warn = (sentence: string) => void;
 
 /** `at` is the value's JSON path. Undefined counts as absent. */
-export type Reader<T> = (value: unknown, at: string, warn: Warn) => T;
+export interface Reader<T> {
+  (value: unknown, at: string, warn: Warn): T;
+  /** What it would take as it is, told without a path: most of a profile's thousand names. */
+  readonly accepts?: (value: unknown) => boolean;
+}
 
 /**
  * Like JSON.parse, but whole numbers that a double cannot hold become bigints.
@@ -54,12 +58,19 @@ export function shown(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }
 
+function isText(value: unknown): boolean {
+  return typeof value === "string" && !value.includes("\0");
+}
+
 /** Without NUL, at which the kernel would cut it. */
-export const text: Reader<string> = (value, at) => {
-  if (typeof value !== "string") throw wrong(at, `must be a string, not ${shown(value)}`);
-  if (value.includes("\0")) throw wrong(at, "must not contain a NUL character");
-  return value;
-};
+export const text: Reader<string> = Object.assign(
+  (value: unknown, at: string): string => {
+    if (typeof value !== "string") throw wrong(at, `must be a string, not ${shown(value)}`);
+    if (value.includes("\0")) throw wrong(at, "must not contain a NUL character");
+    return value;
+  },
+  { accepts: isText },
+);
 
 /** An empty string is as good as none. */
 export const optionalText: Reader<string | undefined> = (value, at, warn) => {
@@ -67,11 +78,14 @@ export const optionalText: Reader<string | undefined> = (value, at, warn) => {
   return found === "" ? undefined : found;
 };
 
-export const nonEmpty: Reader<string> = (value, at, warn) => {
-  const found = text(value, at, warn);
-  if (found === "") throw wrong(at, "must not be empty");
-  return found;
-};
+export const nonEmpty: Reader<string> = Object.assign(
+  (value: unknown, at: string, warn: Warn): string => {
+    const found = text(value, at, warn);
+    if (found === "") throw wrong(at, "must not be empty");
+    return found;
+  },
+  { accepts: (value: unknown): boolean => value !== "" && isText(value) },
+);
 
 export const absolutePath: Reader<string> = (value, at, warn) => {
   const found = text(value, at, warn);
@@ -120,7 +134,8 @@ export function list<T>(item: Reader<T>): Reader<readonly T[]> {
     if (!Array.isArray(value)) throw wrong(at, `must be an array, not ${shown(value)}`);
     const items: T[] = [];
     for (let index = 0; index < value.length; index += 1) {
-      items.push(item(value[index], `${at}[${index}]`, warn));
+      const taken = item.accepts?.(value[index]) === true;
+      items.push(taken ? (value[index] as T) : item(value[index], `${at}[${index}]`, warn));
     }
     return items;
   };
@@ -176,11 +191,14 @@ function readFields(
   for (const name of Object.keys(found)) {
     const field = found[name];
     if (field === null || field === undefined) continue;
-    const place = below(at, name);
     const reader = readers.get(name);
-    const read = reader?.(field, place, warn);
+    if (!reader) {
+      warn(`${below(at, name)} is not known to tsrun and has no effect`);
+      continue;
+    }
+    const taken = reader.accepts?.(field) === true;
+    const read = taken ? field : reader(field, at === "" ? name : `${at}.${name}`, warn);
     if (read !== undefined) result[name] = read;
-    if (!reader) warn(`${place} is not known to tsrun and has no effect`);
   }
   return result;
 }
