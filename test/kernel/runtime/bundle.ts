@@ -5,6 +5,7 @@
 import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pidfdOpen } from "../../../src/ffi/index.ts";
 import {
   closePrepared,
@@ -64,6 +65,8 @@ export interface Ended {
 export interface Running {
   readonly launched: Launch;
   readonly pid: number;
+  /** Resolves once it has written this to its stdout. */
+  readonly wrote: (text: string) => Promise<void>;
   readonly end: () => Promise<Ended>;
 }
 
@@ -200,7 +203,10 @@ export class Bundle implements Disposable {
           warnings: launched.warnings,
         };
       };
-      return { launched, pid, end };
+      const wrote = async (text: string) => {
+        while (!readFileSync(file("stdout"), "utf8").includes(text)) await sleep(5);
+      };
+      return { launched, pid, wrote, end };
     } finally {
       for (const fd of fds) closeSync(fd);
     }

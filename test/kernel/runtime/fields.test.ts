@@ -1,7 +1,7 @@
 /** Fields of config.json and what the container sees of them. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
 import type { TsrunError } from "../../../src/base/errors.ts";
@@ -132,6 +132,7 @@ describe("a container from config.json", options, () => {
       assert.equal(further.stdout, "Cpus_allowed_list:\t0\n");
       const initial = await bundle.exec(first.pid, { args, execCPUAffinity: { initial: "0" } });
       assert.equal(initial.stdout, "Cpus_allowed_list:\t0\n");
+      await first.wrote("Cpus_allowed_list");
     } finally {
       process.kill(first.pid, "SIGKILL");
       assert.equal((await first.end()).stdout.trimEnd(), own);
@@ -144,8 +145,7 @@ describe("a container from config.json", options, () => {
         "mkdir -p /inner && mount -t tmpfs inner /inner && mkdir /inner/bin && cp -P /bin/* /inner/bin/ && echo ready && exec sleep 100",
     });
     try {
-      const stdout = join(bundle.directory, "stdout");
-      while (!readFileSync(stdout, "utf8").includes("ready")) await new Promise(setImmediate);
+      await other.wrote("ready");
       using joining = await Bundle.create();
       const path = `/proc/${other.pid}/ns/mnt`;
       const linux = { namespaces: [{ type: "mount", path }] };
@@ -163,6 +163,7 @@ describe("a container from config.json", options, () => {
           { rootPath: `/proc/${seen.pid}/root` },
         );
         assert.equal(inside.stdout, "bin\n");
+        await seen.wrote("bin");
       } finally {
         process.kill(seen.pid, "SIGKILL");
         assert.equal((await seen.end()).stdout, "bin\n");
