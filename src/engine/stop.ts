@@ -8,7 +8,7 @@ import { faultPoint } from "../base/fault.ts";
 import { parseSignal } from "../base/signal.ts";
 import { pidfdSendSignal } from "../ffi/index.ts";
 import { killCgroup, thawCgroup } from "../runtime/index.ts";
-import { isGone, viewIfThere, withContainer } from "./container.ts";
+import { isGone, withContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
 import { checkLifecycle } from "./lifecycle.ts";
