@@ -87,7 +87,7 @@ describe("save and load", () => {
     const { status, stdout, stderr } = await cli.shell(script, {
       env: {
         TSRUN: join(import.meta.dirname, "../../../bin/tsrun"),
-        OTHER: other.env["TSRUN_ROOT"] ?? "",
+        OTHER: join(other.base, "root"),
       },
     });
     assert.equal(status, 0, stderr);
@@ -112,7 +112,7 @@ describe("save and load", () => {
 describe("system check --images", () => {
   async function spoiltStore(): Promise<{ readonly other: Cli; readonly store: string }> {
     const other = await Cli.open();
-    return { other, store: join(other.env["TSRUN_ROOT"] ?? "", "images") };
+    return { other, store: join(other.base, "root", "images") };
   }
 
   async function only(store: string, name: string): Promise<string> {

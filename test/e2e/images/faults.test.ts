@@ -72,7 +72,7 @@ async function strike({ given = [], command }: Scenario, step: number): Promise<
   for (const args of given) await cli.ok(...args);
   const fault = { env: { TSRUN_FAULT: `step:${step}` } };
   const { signal, status, stderr } = await cli.run(command, fault);
-  const store = join(cli.env["TSRUN_ROOT"] ?? "", "images");
+  const store = join(cli.base, "root", "images");
   const looked = await cli.run(["system", "check", "--images"]);
   // What is in the index is whole, whatever lies about besides.
   assert.doesNotMatch(looked.stdout, /damaged|missing|changed|contents/, `step ${step}`);
