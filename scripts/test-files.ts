@@ -22,6 +22,8 @@ export interface RunFilesOptions {
   readonly files: readonly string[];
   readonly concurrency: number;
   readonly timeoutMsPerFile: number;
+  /** Runs a file again, once, when Node itself crashed: an emulator's CPU makes V8 fail now and then. */
+  readonly retryCrash?: boolean;
   readonly onResult: (result: TestResult) => void;
 }
 
@@ -41,7 +43,7 @@ async function runSome(files: readonly string[], options: Run): Promise<void> {
   const work = async () => {
     for (let next = queue.shift(); next; next = queue.shift()) {
       const [index, file] = next;
-      for (const result of await runFile(file, String(index), options)) {
+      for (const result of await runFileWithRetry(file, String(index), options)) {
         options.onResult(result);
       }
     }
@@ -49,7 +51,22 @@ async function runSome(files: readonly string[], options: Run): Promise<void> {
   await Promise.all(Array.from({ length: options.concurrency }, work));
 }
 
-async function runFile(file: string, id: string, options: Run): Promise<TestResult[]> {
+async function runFileWithRetry(file: string, id: string, options: Run): Promise<TestResult[]> {
+  const first = await runFile(file, id, options);
+  if (!options.retryCrash || !first.crashed) return first.results;
+  process.stderr.write(`${file}: Node crashed; once more\n`);
+  return (await runFile(file, `${id}-again`, options)).results;
+}
+
+/** What V8 ends itself with when it finds its own state broken, and what the CPU ends it with. */
+const CRASHES: readonly (NodeJS.Signals | null)[] = ["SIGTRAP", "SIGSEGV", "SIGILL", "SIGBUS"];
+
+interface FileRun {
+  readonly results: TestResult[];
+  readonly crashed: boolean;
+}
+
+async function runFile(file: string, id: string, options: Run): Promise<FileRun> {
   const report = join(options.folder, `${id}.jsonl`);
   const startedAt = performance.now();
   using view = isPrivate(file) ? new PrivateView() : undefined;
@@ -71,9 +88,12 @@ async function runFile(file: string, id: string, options: Run): Promise<TestResu
     results.push({ file: path, name, outcome: "failed", durationMs, error: whole });
   }
   const last = results.findLastIndex(({ outcome }) => outcome === "failed");
-  return results.map((result, index) =>
-    index === last ? { ...result, error: `${result.error}${shown(ended.output)}` } : result,
-  );
+  return {
+    results: results.map((result, index) =>
+      index === last ? { ...result, error: `${result.error}${shown(ended.output)}` } : result,
+    ),
+    crashed: CRASHES.includes(ended.signal),
+  };
 }
 
 function isPrivate(file: string): boolean {
@@ -185,6 +205,7 @@ if (import.meta.main) {
     files,
     concurrency: Number(concurrency),
     timeoutMsPerFile: Number(timeoutMs),
+    retryCrash: true,
     onResult: (result) => process.stdout.write(`${JSON.stringify(result)}\n`),
   });
 }

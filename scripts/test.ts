@@ -251,6 +251,7 @@ async function runOnceInVm(vmSuiteFiles: readonly string[], onResult: Report): P
     },
   });
   say(`the VM booted in ${seconds(bootMs)}`);
+  if (errors !== "") process.stdout.write(errors);
   if (status !== 0) {
     onResult(
       wholeSuite("vm", { failed: `the test run in the VM ended with ${status}\n${errors}` }),
