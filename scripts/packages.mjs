@@ -46,6 +46,13 @@ export const TEST_PACKAGES = [
     file: "crun",
     purpose: "the peer that conformance tests and the bench compare with",
   },
+  { name: "podman", file: "podman", purpose: "an engine over tsrun-oci" },
+  { name: "conmon", file: "conmon", purpose: "podman's monitor" },
+  { name: "netavark", file: "/usr/lib/podman/netavark", purpose: "podman's networks" },
+  { name: "buildah", file: "buildah", purpose: "an engine over tsrun-oci" },
+  { name: "containerd", file: "containerd", purpose: "an engine over tsrun-oci" },
+  { name: "docker.io", file: "dockerd", purpose: "an engine over tsrun-oci" },
+  { name: "iptables", file: "iptables", purpose: "Docker's networks" },
   { name: "clang", file: "clang", purpose: "fuzzes the plan decoder" },
   {
     name: "libclang-rt-14-dev",

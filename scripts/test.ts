@@ -48,12 +48,17 @@ const SUITES: Readonly<Record<string, Suite>> = {
   kernel: suiteOfFiles("test/kernel/**/*.test.ts", { needsRoot: true }),
   /** On the runtime that $RUNTIME names, else on tsrun-oci. */
   conformance: suiteOfFiles("test/conformance/**/*.test.ts", { needsRoot: true }),
+  /** podman, containerd and Docker over tsrun-oci. */
+  engines: suiteOfFiles("test/engines/**/*.test.ts", { needsRoot: true }),
   e2e: suiteOfFiles("test/e2e/**/*.test.ts", { needsRoot: true }),
   vm: { needsRoot: true, files: vmFiles, run: runFilesInVm },
 };
 
 /** Suites that run beside each other; those of one lane follow each other. */
-const LANES = [["check", "unit", "native", "stage", "kernel", "conformance", "e2e"], ["vm"]];
+const LANES = [
+  ["check", "unit", "native", "stage", "kernel", "conformance", "engines", "e2e"],
+  ["vm"],
+];
 
 const startedAt = performance.now();
 // With it every Node that a test starts would read all certificates first: 50 ms.
