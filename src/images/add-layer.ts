@@ -15,6 +15,7 @@ import { openRoot } from "../ffi/index.ts";
 import type { Descriptor } from "./config.ts";
 import { type Compression, decompress, LAYER_TYPES } from "./decompress.ts";
 import { keepLayer } from "./layers.ts";
+import { releasingBuffers } from "./release-buffers.ts";
 import type { ImageStore } from "./store.ts";
 import { type UnpackedLayer, type UnpackLimits, unpackTar } from "./unpack.ts";
 import type { Work } from "./work.ts";
@@ -85,7 +86,7 @@ class BlobFile implements Disposable {
 
   /** Passes the archive on, and writes it until it turns out that something else is to be written. */
   async *copied(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const chunk of archive) {
+    for await (const chunk of releasingBuffers(archive)) {
       if (!this.#isPacked) this.#write(chunk);
       yield chunk;
     }

@@ -24,6 +24,7 @@ import {
   readLayerRecord,
 } from "./layers.ts";
 import { parseImageConfig, parseManifest } from "./parse-manifest.ts";
+import { releasingBuffers } from "./release-buffers.ts";
 import type { ImageDocument, ImageStore, StoredImage } from "./store.ts";
 import { Turns } from "./turns.ts";
 import { type UnpackedLayer, type UnpackLimits, unpackTar } from "./unpack.ts";
@@ -280,7 +281,7 @@ async function* counted(
 ): AsyncGenerator<Uint8Array> {
   let count = 0;
   let told = -REPORT_BYTES;
-  for await (const chunk of bytes) {
+  for await (const chunk of releasingBuffers(bytes)) {
     count += chunk.length;
     if (count - told >= REPORT_BYTES) {
       told = count;

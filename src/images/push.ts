@@ -2,6 +2,7 @@
  * An image to a registry: the blobs that it lacks, several at once, then the manifest that names them.
  */
 import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
 import { TsrunError } from "../base/errors.ts";
 import type { Descriptor } from "./config.ts";
 import type { ImageProgress } from "./fetch-image.ts";
@@ -12,6 +13,7 @@ import { expandName, hasRegistry, planSources } from "./registry/plan-sources.ts
 import { pushBlob } from "./registry/push-blob.ts";
 import { readRegistriesConf } from "./registry/registries-conf.ts";
 import type { Registry } from "./registry/registry.ts";
+import { releasingBuffers } from "./release-buffers.ts";
 import type { ImageStore, StoredImage } from "./store.ts";
 import { Turns } from "./turns.ts";
 
@@ -104,7 +106,11 @@ async function pushOne(
   const { chunkBytes, retry } = options;
   const outcome = await pushBlob(registry, descriptor, {
     mountFrom,
-    open: (start, end) => createReadStream(store.blobPath(digest), { start, end: end - 1 }),
+    open: (start, end) =>
+      Readable.from(
+        releasingBuffers(createReadStream(store.blobPath(digest), { start, end: end - 1 })),
+        { objectMode: false },
+      ),
     onBytes: (bytes) => report("running", bytes),
     ...(chunkBytes === undefined ? {} : { chunkBytes }),
     ...(retry ? { retry } : {}),
