@@ -126,7 +126,8 @@ export class SocketAttachment implements AttachStream {
   #send(pieces: readonly Uint8Array[], done: () => void): void {
     const last = pieces.at(-1);
     if (this.#end !== undefined || last === undefined) {
-      done();
+      // Not at once: whoever writes without end would keep everything else of the program waiting.
+      setImmediate(done);
       return;
     }
     this.#socket.cork();

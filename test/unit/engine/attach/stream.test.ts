@@ -47,6 +47,22 @@ async function text(stream: AsyncIterable<Buffer>): Promise<string> {
 }
 
 describe("an AttachStream", () => {
+  it("lets the rest of the program go on while somebody writes without end after the exit", async () => {
+    const [client, supervisor] = await attach();
+    client.stdout.resume();
+    client.stderr.resume();
+    supervisor.write(EXIT_3);
+    await client.exit;
+    let turned = false;
+    setImmediate(() => {
+      turned = true;
+    });
+    for (let written = 0; written < 1000 && !turned; written++) {
+      if (!client.stdin.write(Buffer.alloc(65_536))) await once(client.stdin, "drain");
+    }
+    assert.ok(turned, "a thousand writes, and nothing else had its turn");
+  });
+
   it("ends both streams with the exit", async () => {
     const [client, supervisor] = await attach();
     supervisor.write(
