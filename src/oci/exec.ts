@@ -171,7 +171,7 @@ export function composeProcess(flags: Flags, args: readonly string[], own: OciPr
 
 type Capabilities = NonNullable<OciProcess["capabilities"]>;
 
-/** In every set but the ambient one, as runc. */
+/** Not in the inheritable set: a file's capabilities would give it to programs of other users (CVE-2022-29162). */
 function withCapabilities(own: Capabilities, names: readonly string[]): Capabilities {
   const add = (set: readonly string[] = []) => [...new Set([...set, ...names])];
   return {
@@ -179,7 +179,6 @@ function withCapabilities(own: Capabilities, names: readonly string[]): Capabili
     bounding: add(own.bounding),
     effective: add(own.effective),
     permitted: add(own.permitted),
-    inheritable: add(own.inheritable),
   };
 }
 
