@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { Readable, Transform } from "node:stream";
 import { finished } from "node:stream/promises";
 import { constants, createGzip, createZstdCompress } from "node:zlib";
+import { hasErrno, TsrunError } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
 import { makeDirectories } from "../base/make-directories.ts";
 import { openRoot } from "../ffi/index.ts";
@@ -111,9 +112,17 @@ class BlobFile implements Disposable {
 
   #write(chunk: Uint8Array): void {
     this.#hash.update(chunk);
-    for (let written = 0; written < chunk.length; ) {
-      const rest = chunk.length - written;
-      written += writeSync(this.#fd, chunk, written, rest, this.#size + written);
+    try {
+      for (let written = 0; written < chunk.length; ) {
+        const rest = chunk.length - written;
+        written += writeSync(this.#fd, chunk, written, rest, this.#size + written);
+      }
+    } catch (error) {
+      if (!hasErrno(error, "ENOSPC", "EDQUOT")) throw error;
+      throw new TsrunError("NO_SPACE", "the disk is full: the image was not stored", {
+        hint: "Free some space, or point --root at a larger disk. What was stored of it is removed.",
+        cause: error,
+      });
     }
     this.#size += chunk.length;
   }
@@ -123,16 +132,26 @@ class BlobFile implements Disposable {
 class Packing {
   readonly #compressor: Transform;
   readonly #written: Promise<void>;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(compression: Exclude<Compression, "none">, write: (chunk: Uint8Array) => void) {
     this.#compressor = compression === "gzip" ? createGzip({ level: 6 }) : createZstd();
-    this.#compressor.on("data", write);
+    this.#compressor.on("data", (chunk: Uint8Array) => {
+      try {
+        write(chunk);
+      } catch (error) {
+        // Thrown in a listener it would end the process, and nothing would be cleaned up.
+        this.#failure ??= { error };
+        this.#compressor.destroy(error as Error);
+      }
+    });
     this.#written = finished(this.#compressor);
     this.#written.catch(() => {}); // end() tells it
   }
 
   async *through(tar: Readable): AsyncGenerator<Uint8Array> {
     for await (const chunk of tar as AsyncIterable<Uint8Array>) {
+      if (this.#failure) throw this.#failure.error;
       if (!this.#compressor.write(chunk)) await once(this.#compressor, "drain");
       yield chunk;
     }

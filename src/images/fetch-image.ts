@@ -208,9 +208,10 @@ async function fetchOnce(fetching: Fetching, wanted: WantedLayer): Promise<Fetch
   try {
     return await fetchBlob(fetching, wanted, ingest);
   } catch (error) {
-    if (!(error instanceof TsrunError) || error.code !== "IMAGE_INVALID") throw error;
-    ingest.discard();
-    if (!resumed) throw error;
+    const code = error instanceof TsrunError ? error.code : undefined;
+    // Wrong bytes are good for nothing, and a full disk needs the room.
+    if (code === "IMAGE_INVALID" || code === "NO_SPACE") ingest.discard();
+    if (code !== "IMAGE_INVALID" || !resumed) throw error;
     return await fetchBlob(fetching, wanted, ingest);
   }
 }
