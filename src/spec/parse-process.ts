@@ -94,6 +94,13 @@ const scheduler = object(
   },
 );
 
+/** Judged with the rest, though an exec is the first to use it. */
+const cpus: Reader<string | undefined> = (value, at, warn) => {
+  const found = optionalText(value, at, warn);
+  if (found === undefined || /^\s*\d+(-\d+)?(\s*,\s*\d+(-\d+)?)*\s*$/.test(found)) return found;
+  throw wrong(at, `must be a list of CPUs such as "0-3,7", not ${shown(found)}`);
+};
+
 const args: Reader<readonly string[]> = (value, at, warn) => {
   const found = list(text)(value, at, warn);
   if (found.length === 0) throw wrong(at, "must name a command");
@@ -114,7 +121,7 @@ const fields = object(
     oomScoreAdj: integer(-1000, 1000),
     scheduler,
     ioPriority: object({ class: nonEmpty, priority: integer(0, 7) }, {}),
-    execCPUAffinity: object({}, { initial: optionalText, final: optionalText }),
+    execCPUAffinity: object({}, { initial: cpus, final: cpus }),
     apparmorProfile: optionalText,
     selinuxLabel: optionalText,
     commandLine: windowsOnly,

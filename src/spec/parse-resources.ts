@@ -2,6 +2,7 @@
 import {
   flag,
   int64,
+  integer,
   list,
   map,
   nonEmpty,
@@ -30,12 +31,15 @@ const swappiness: Reader<number | undefined> = (value, at, warn) => {
 const uint64OrUnset: Reader<number> = (value, at, warn) =>
   value === -1 ? -1 : uint64(value, at, warn);
 
+/** -1 is "no limit"; another negative number is a mistake of who wrote it. */
+const bytes = integer(-1, 2 ** 63);
+
 const memory = object(
   {},
   {
-    limit: int64,
-    reservation: int64,
-    swap: int64,
+    limit: bytes,
+    reservation: bytes,
+    swap: bytes,
     kernel: int64,
     kernelTCP: int64,
     swappiness,
