@@ -47,7 +47,7 @@ _tsrun tsrun "\${COMP_WORDS[COMP_CWORD]}" "\${COMP_WORDS[COMP_CWORD - 1]}" && ec
 describe("completion in bash", () => {
   for (const [line, words] of [
     ["tsrun imag", "image"],
-    ["tsrun image l", "ls"],
+    ["tsrun image tr", "tree"],
     ["tsrun image i", "import inspect"],
     ["tsrun --log-level ", "error warn info debug"],
     ["tsrun --log-level=d", "debug"],
@@ -142,7 +142,7 @@ describe("completion in fish", () => {
       return stdout.split("\n").map((row) => row.split("\t")[0] ?? "");
     };
     assert.ok((await complete("tsrun sta")).includes("stats"));
-    assert.deepEqual((await complete("tsrun image l")).slice(0, 1), ["ls"]);
+    assert.deepEqual((await complete("tsrun image tr")).slice(0, 1), ["tree"]);
     assert.ok((await complete("tsrun --root /x run --memory-s")).includes("--memory-swap"));
     assert.ok(
       (await complete("tsrun run -e A=1 --rm --name x --memory-s")).includes("--memory-swap"),
@@ -165,7 +165,8 @@ describe("completion in zsh", () => {
     await using pty = new Pty("zsh", ["-f", "-i"], { env, cols: 200 });
     await pty.waitFor(/PROMPT /);
     pty.type(
-      `unsetopt zle_bracketed_paste; autoload -U compinit; compinit -u -d ${cli.file("dump")}; ` +
+      // Where $EDITOR is vi, zsh's keys would be, too.
+      `bindkey -e; unsetopt zle_bracketed_paste; autoload -U compinit; compinit -u -d ${cli.file("dump")}; ` +
         `source ${cli.file("completion.zsh")}; cd ${cli.file("")}; echo set up\r`,
     );
     await pty.waitFor(/\nset up\r/);
