@@ -1,9 +1,13 @@
 /**
  * One op as a phrase for people, fit to follow "cannot": `mount "proc" on "/proc"`.
  */
-import { type Op, type OpKind, type OpOf, SLOT_CWD } from "./ops.ts";
+import { type Op, type OpKind, type OpOf, SLOT_CWD, type Slot } from "./ops.ts";
+import type { SlotNames } from "./slot-names.ts";
 
-type Phrases = { readonly [K in OpKind]: (op: OpOf<K>) => string };
+/** What is in a slot, as the container would call it. */
+type Names = (slot: Slot) => string;
+
+type Phrases = { readonly [K in OpKind]: (op: OpOf<K>, names: Names) => string };
 
 const PHRASES: Phrases = {
   mkdir: (op) => `create directory "${op.path}"`,
@@ -13,19 +17,17 @@ const PHRASES: Phrases = {
   writeProc: (op) => `write ${writtenText(op.data)} to "/proc/PID/${op.name}"`,
   open: (op) => `open "${op.path}"`,
   openat2: (op) => `open "${op.path}" below the root`,
-  close: (op) => `close descriptor slot ${op.slot}`,
+  close: (op, names) => `close "${names(op.slot)}"`,
   setns: (op) => `join ${namespaceNames(op.flags)}`,
   unshare: (op) => `create ${namespaceNames(op.flags)}`,
   bpfProgLoad: (op) => `load a BPF program of ${op.instructions.length / 8} instructions`,
   bpfProgAttach: () => "attach the BPF program to the cgroup",
-  mount: (op) => `mount ${mountText(op)}`,
+  mount: (op, names) => `mount ${mountText(op, names)}`,
   umount: (op) => `unmount "${op.path}"`,
   openTree: (op) => `clone the mount at "${op.path}"`,
-  mountSetattr: (op) => `set the attributes of the mount in slot ${op.slot}`,
-  moveMount: (op) =>
-    op.to === SLOT_CWD
-      ? `attach the mount to "${op.target}"`
-      : `attach the mount in slot ${op.from} to the directory in slot ${op.to}`,
+  mountSetattr: (op, names) => `set the attributes of the mount "${names(op.slot)}"`,
+  moveMount: (op, names) =>
+    `attach the mount "${names(op.from)}" to "${op.to === SLOT_CWD ? op.target : names(op.to)}"`,
   fsopen: (op) => `open a file system of type "${op.fstype}"`,
   fsconfig: (op) => `set the mount option "${op.value === "" ? op.key : `${op.key}=${op.value}`}"`,
   fsmount: () => "create the configured mount",
@@ -33,7 +35,7 @@ const PHRASES: Phrases = {
   mknod: (op) => `create the device node "${op.name}"`,
   symlink: (op) => `create the symlink "${op.name}" to "${op.target}"`,
   chown: (op) => `give "${op.name}" to ${op.uid}:${op.gid}`,
-  fchdir: (op) => `enter the directory in slot ${op.slot}`,
+  fchdir: (op, names) => `enter the directory "${names(op.slot)}"`,
   chdir: (op) => `change to directory "${op.path}"`,
   pivotRoot: (op) => `pivot the root to "${op.newRoot}"`,
   chroot: (op) => `change the root to "${op.path}"`,
@@ -79,8 +81,10 @@ const PHRASES: Phrases = {
   closeSlots: () => "close the descriptors of the launch",
 };
 
-export function describeOp(op: Op): string {
-  return (PHRASES[op.kind] as (op: Op) => string)(op);
+/** `slots` are the names that hold when the op is carried out (slotNamesAt). */
+export function describeOp(op: Op, slots: SlotNames): string {
+  const names = (slot: Slot) => slots.of(slot).replace(/^ROOT(\/|$)/, "/");
+  return (PHRASES[op.kind] as (op: Op, names: Names) => string)(op, names);
 }
 
 /** CLONE_NEW* flags, include/uapi/linux/sched.h. */
@@ -102,9 +106,9 @@ function namespaceNames(flags: number): string {
   return `the ${names.join(", ")} namespace${names.length === 1 ? "" : "s"}`;
 }
 
-function mountText({ source, fstype, target, at }: OpOf<"mount">): string {
-  const where = at === SLOT_CWD ? `"${target}"` : `"${target || `slot ${at}`}"`;
-  return `${fstype === "" ? "" : `${fstype} `}"${source}" on ${where}`;
+function mountText({ source, fstype, target, at }: OpOf<"mount">, names: Names): string {
+  const where = at === SLOT_CWD || target !== "" ? target : names(at);
+  return `${fstype === "" ? "" : `${fstype} `}"${source}" on "${where}"`;
 }
 
 function writtenText(data: string | Uint8Array): string {

@@ -16,4 +16,5 @@ export {
 } from "./plan.ts";
 export { planToJson, printPlan } from "./print.ts";
 export { ReportDecoder, type StageReport } from "./reports.ts";
+export { slotNamesAt } from "./slot-names.ts";
 export { WIRE } from "./wire.ts";

@@ -3,8 +3,9 @@
  * system call's own name, its operands with the kernel's names of flags, and the field it comes from.
  */
 import type { Phase } from "./abi.ts";
-import { type Op, type OpKind, type OpOf, SLOT_CWD, type Slot } from "./ops.ts";
+import { type Op, type OpKind, type OpOf, SLOT_CWD } from "./ops.ts";
 import type { LaunchPlan, PlannedOp } from "./plan.ts";
+import { SlotNames } from "./slot-names.ts";
 
 /**
  * Lines without colours; columns are aligned. Descriptors are called what they were opened for; paths
@@ -62,53 +63,6 @@ function cloneOperands({ cloneFlags, cgroupSlot }: LaunchPlan, names: SlotNames)
   const flags = flagNames(cloneFlags, CLONE_FLAGS);
   return cgroupSlot === SLOT_CWD ? flags : `${flags}|CLONE_INTO_CGROUP ${names.of(cgroupSlot)}`;
 }
-
-/** What each descriptor slot holds at this point of the plan, in words. */
-class SlotNames {
-  readonly #names = new Map<Slot, string>();
-  /** The slot of the container's root: the directory that the child enters before pivot_root. */
-  readonly #root: Slot | undefined;
-
-  constructor({ ops, inheritedFds }: LaunchPlan) {
-    for (let index = 0; index < inheritedFds; index++) {
-      this.#names.set(index as Slot, `inherited[${index}]`);
-    }
-    const pivot = ops.findIndex(({ op }) => op.kind === "pivotRoot");
-    const entered = ops.slice(0, Math.max(pivot, 0)).findLast(({ op }) => op.kind === "fchdir")?.op;
-    this.#root = entered?.kind === "fchdir" ? entered.slot : undefined;
-  }
-
-  of(slot: Slot): string {
-    if (slot === SLOT_CWD) return ".";
-    return slot === this.#root ? "ROOT" : (this.#names.get(slot) ?? `[${slot}]`);
-  }
-
-  /** A path below the directory in the slot. */
-  below(dir: Slot, path: string): string {
-    if (dir === SLOT_CWD) return path;
-    const rest = path.replace(/^\/+/, "").replace(/(^|\/)\.$/, "");
-    return rest === "" ? this.of(dir) : `${this.of(dir)}/${rest}`;
-  }
-
-  learn(op: Op): void {
-    const held = HELD[op.kind] as ((op: Op, names: SlotNames) => string) | undefined;
-    if (held && "out" in op) this.#names.set(op.out, held(op, this));
-    // Where a tree is attached it goes by its new place.
-    if (op.kind === "moveMount" && op.to !== SLOT_CWD) this.#names.set(op.from, this.of(op.to));
-  }
-}
-
-type Held = { readonly [K in OpKind]?: (op: OpOf<K>, names: SlotNames) => string };
-
-const HELD: Held = {
-  open: (op, names) => names.below(op.dir, op.path),
-  openat2: (op, names) => names.below(op.dir, op.path),
-  openTree: (op, names) => names.below(op.dir, op.path),
-  fsopen: (op) => op.fstype,
-  fsmount: (op, names) => `${names.of(op.fs)}-mount`,
-  bpfProgLoad: () => "program",
-  openPty: () => "pty",
-};
 
 type Request = readonly [call: string, operands: string];
 type Requests = { readonly [K in OpKind]: (op: OpOf<K>, names: SlotNames) => Request };

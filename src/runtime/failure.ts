@@ -5,7 +5,13 @@
 import { type ErrorCode, TsrunError } from "../base/errors.ts";
 import { errnoMeaning, errnoName } from "../ffi/index.ts";
 import { cloneFailureHint } from "../namespaces/index.ts";
-import { describeOp, type LaunchPlan, type PlannedOp, type StageReport } from "../plan/index.ts";
+import {
+  describeOp,
+  type LaunchPlan,
+  type PlannedOp,
+  type StageReport,
+  slotNamesAt,
+} from "../plan/index.ts";
 
 /** The error that a "failed" report stands for. */
 export function launchError(plan: LaunchPlan, { opIndex, error }: StageReport): TsrunError {
@@ -24,11 +30,12 @@ export function launchError(plan: LaunchPlan, { opIndex, error }: StageReport): 
     return execError(programOf(plan), error);
   }
   const hint = planned.hint ?? HINTS[errno];
-  return new TsrunError(
-    "LAUNCH_FAILED",
-    `cannot ${describeOp(planned.op)} (${planned.origin}): ${reason(error)}`,
-    { errno, origin: planned.origin, ...(hint === undefined ? {} : { hint }) },
-  );
+  const what = describeOp(planned.op, slotNamesAt(plan, opIndex ?? 0));
+  return new TsrunError("LAUNCH_FAILED", `cannot ${what} (${planned.origin}): ${reason(error)}`, {
+    errno,
+    origin: planned.origin,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 function programOf({ ops }: LaunchPlan): string {

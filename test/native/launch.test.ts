@@ -633,9 +633,8 @@ describe("tsrun-stage", options, () => {
     });
 
     it("passes signals to the command, which alone would be deaf to them", async () => {
-      using stage = Stage.start(withInit('trap "exit 6" TERM; while :; do sleep 0.01; done'));
-      await stage.next("running");
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      using stage = Stage.start(withInit(`trap "exit 6" TERM; ${READY_AND_WAIT}`));
+      await stage.written();
       process.kill(stage.pid, "SIGTERM");
       assert.equal((await stage.next("exited"))?.value, 6);
     });

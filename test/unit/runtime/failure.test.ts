@@ -4,6 +4,7 @@ import {
   type LaunchPlan,
   type PlannedOp,
   SLOT_CWD,
+  type Slot,
   type StageReport,
 } from "../../../src/plan/index.ts";
 import { launchError, warningText } from "../../../src/runtime/failure.ts";
@@ -24,8 +25,8 @@ function planOf(op: PlannedOp): LaunchPlan {
   };
 }
 
-function failed(error: number): StageReport {
-  return { kind: "failed", opIndex: 0, error, value: 0, timeNs: 0n, mark: undefined };
+function failed(error: number, opIndex = 0): StageReport {
+  return { kind: "failed", opIndex, error, value: 0, timeNs: 0n, mark: undefined };
 }
 
 const EXEC: PlannedOp = {
@@ -56,6 +57,24 @@ describe("launchError", () => {
     );
     assert.equal(error.code, "LAUNCH_FAILED");
     assert.equal(error.errno, "EACCES");
+  });
+
+  it("calls a descriptor by the path in the container that it was opened for", () => {
+    const [root, dev] = [0 as Slot, 1 as Slot];
+    const child = (op: PlannedOp["op"]): PlannedOp => ({ op, phase: "child", origin: "mounts[1]" });
+    const mount = { kind: "mount", source: "dev", fstype: "tmpfs", data: "", flags: 0 } as const;
+    const plan = {
+      ...planOf(EXEC),
+      ops: [
+        child({ kind: "open", path: "/roots/a", dir: SLOT_CWD, flags: 0, out: root }),
+        child({ kind: "open", path: "dev", dir: root, flags: 0, out: dev }),
+        child({ ...mount, at: dev, target: "" }),
+        child({ kind: "fchdir", slot: root }),
+        child({ kind: "pivotRoot", newRoot: ".", putOld: "." }),
+      ],
+    };
+    assert.match(launchError(plan, failed(1, 2)).message, /^cannot mount tmpfs "dev" on "\/dev" /);
+    assert.match(launchError(plan, failed(1, 3)).message, /^cannot enter the directory "\/" /);
   });
 
   for (const [errno, code] of [

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { describeOp, type Op, type Slot, SlotAllocator } from "../../../src/plan/index.ts";
+import {
+  describeOp,
+  type Op,
+  type Slot,
+  SlotAllocator,
+  slotNamesAt,
+} from "../../../src/plan/index.ts";
 import {
   DEFAULT_PATH,
   execCandidates,
@@ -185,8 +191,9 @@ describe("planProcess", () => {
   });
 
   it("can be told in words, every op of it", () => {
-    for (const { op } of planProcess(PROCESS, { ...OPTIONS, seccomp: FILTER, hold: true })) {
-      assert.match(describeOp(op), /^[a-z]/);
+    const ops = planProcess(PROCESS, { ...OPTIONS, seccomp: FILTER, hold: true });
+    for (const [index, { op }] of ops.entries()) {
+      assert.match(describeOp(op, slotNamesAt({ ops, inheritedFds: 0 }, index)), /^[a-z]/);
     }
   });
 });
