@@ -529,7 +529,7 @@ describe("an op", options, () => {
           socket.write(Uint8Array.of(16, 0, 0, 0, 1, 0, 0, 0, 3)); // RELAY_STDIN, "^C"
         }
       }
-      assert.match(text, /n=1\r\n/);
+      assert.match(text, /n=1(?!\d)/); // the line may come in two frames
       assert.equal((await stage.next("exited"))?.value, 0);
     });
   });

@@ -7,10 +7,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { TsrunError } from "../../../src/base/errors.ts";
 import { encodePlan } from "../../../src/plan/index.ts";
-import { idMapsNeeded } from "../../../src/rootfs/index.ts";
-import type { HostFacts } from "../../../src/runtime/index.ts";
-import { planContainer } from "../../../src/runtime/index.ts";
-import { type OciSpec, parseSpec } from "../../../src/spec/index.ts";
+import { planOnAnyHost } from "../../support/any-host.ts";
 import { fullConfig } from "../../support/full-config.ts";
 
 const ROUNDS = 3000;
@@ -132,84 +129,10 @@ function mutate(config: Json, pick: (below: number) => number): void {
   }
 }
 
-const TYPES = ["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"] as const;
-
-/** A host that has everything, so that as much as possible is planned. */
-function factsFor(spec: OciSpec): HostFacts {
-  const sources = spec.mounts.flatMap(({ source }) => (source === undefined ? [] : [source]));
-  const devices = spec.linux.devices ?? [];
-  const paths = spec.linux.namespaces.flatMap(({ path }) => (path === undefined ? [] : [path]));
-  const level = {
-    path: "/",
-    available: ["cpu", "cpuset", "hugetlb", "io", "memory", "misc", "pids", "rdma"],
-    enabled: [],
-    type: undefined,
-    occupied: false,
-  } as const;
-  return {
-    namespaces: {
-      own: Object.fromEntries(TYPES.map((type) => [type, `4:${type}`])) as never,
-      files: new Map(paths.map((path) => [path, { kind: "namespace", id: "4:1" as never }])),
-      mayMapAnyId: true,
-      netDevices: new Map(Object.keys(spec.linux.netDevices ?? {}).map((name) => [name, []])),
-    },
-    cgroup: {
-      mountPoint: "/sys/fs/cgroup",
-      ownPath: "/",
-      path: "/boxes/one",
-      levels: [level],
-      writable: true,
-      cpus: "0-3",
-      mems: "0",
-    },
-    rootfs: {
-      mountSetattr: true,
-      overlayLowerAppend: true,
-      nullDeviceIsGenuine: true,
-      mayMakeDevices: true,
-      cgroup2MountPoint: "/sys/fs/cgroup",
-      selinux: true,
-      sources: new Map(sources.map((path) => [path, "directory"])),
-      deviceNodes: new Map(
-        [...devices.map(({ path }) => path), ...DEFAULT_NODES].map((path) => [path, path]),
-      ),
-    },
-    capabilities: { held: 2n ** 41n - 1n, last: 40 },
-  };
-}
-
-const DEFAULT_NODES = ["null", "zero", "full", "random", "urandom", "tty"].map(
-  (name) => `/dev/${name}`,
-);
-
-function planOf(json: string): void {
-  const { value: spec } = parseSpec(json, { bundle: "/bundle" });
-  const root = { kind: "bind", path: spec.root.path } as const;
-  const needed = [...idMapsNeeded(spec, root).keys()];
-  const copied = [...spec.mounts.entries()].filter(([, { options = [] }]) =>
-    options.includes("tmpcopyup"),
-  );
-  const plan = planContainer(
-    spec,
-    {
-      ...{ id: "box", bundle: "/bundle", root, mountPoint: "/run/box" },
-      ...{ hold: true, init: false, daemon: false },
-      prepared: {
-        inherit: needed.map((_, index) => index + 10),
-        idMapSlots: new Map(needed.map((key, index) => [key, index as never])),
-        preparedMounts: new Map(copied.map(([index]) => [index, "plain"])),
-        seccomp: { filter: new Uint8Array(8), flags: 0 },
-      },
-    },
-    factsFor(spec),
-  );
-  encodePlan(plan);
-}
-
 /** Undefined for what was planned; its field for what was refused. Anything else is a bug. */
 function outcome(json: string): string | undefined {
   try {
-    planOf(json);
+    encodePlan(planOnAnyHost(json));
     return undefined;
   } catch (error) {
     const stack = (error as Error).stack ?? "";
@@ -262,7 +185,7 @@ describe("a hostile config.json", () => {
         ["", "{", "]", '"', ",", "\\", "\u0000", "9", "-", "e9", "null"][pick(11)] ?? "";
       const garbled = text.slice(0, from) + noise + text.slice(from + size);
       try {
-        planOf(garbled);
+        encodePlan(planOnAnyHost(garbled));
       } catch (error) {
         assert.ok(error instanceof TsrunError, `${garbled}\n${(error as Error).stack}`);
         assert.match(error.code, /^(INVALID_SPEC|UNSUPPORTED)$/);
