@@ -2,9 +2,9 @@
  * Hooks, in the order of the specification: each gets the container's state on stdin and is waited for.
  * OCI config.md, "POSIX-platform Hooks".
  */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { Socket } from "node:net";
-import { TsrunError } from "../base/errors.ts";
+import { hasErrno, TsrunError } from "../base/errors.ts";
 import { UndoStack } from "../base/undo.ts";
 import {
   type ChildEnd,
@@ -183,9 +183,38 @@ function capture(undo: UndoStack): { readonly write: number; readonly text: () =
   undo.defer(() => {
     socket.destroy();
   });
-  socket.on("data", (chunk: Buffer) => {
+  const keep = (chunk: Buffer) => {
     if (size < MAX_OUTPUT) chunks.push(chunk);
     size += chunk.length;
-  });
-  return { write, text: () => Buffer.concat(chunks).toString().slice(0, MAX_OUTPUT) };
+  };
+  socket.on("data", keep);
+  const text = () => {
+    drain(read, keep);
+    return Buffer.concat(chunks).toString().slice(0, MAX_OUTPUT);
+  };
+  return { write, text };
+}
+
+/**
+ * What is still in the pipe when the hook has ended: the event loop may not have come to it. Its end
+ * cannot be waited for, since a process that the hook left behind may hold it open.
+ */
+function drain(fd: number, keep: (chunk: Buffer) => void): void {
+  const buffer = Buffer.alloc(MAX_OUTPUT);
+  for (let left = MAX_OUTPUT; left > 0; ) {
+    const bytes = readNow(fd, buffer);
+    if (bytes === 0) return;
+    keep(Buffer.from(buffer.subarray(0, bytes)));
+    left -= bytes;
+  }
+}
+
+/** 0 at the end of file, and where nothing is there yet. */
+function readNow(fd: number, buffer: Buffer): number {
+  try {
+    return readSync(fd, buffer);
+  } catch (error) {
+    if (hasErrno(error, "EAGAIN")) return 0;
+    throw error;
+  }
 }

@@ -10,13 +10,15 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hasErrno } from "../../src/base/errors.ts";
 import { defaultSpec } from "../../src/oci/default-spec.ts";
-import { readHierarchy } from "../../src/runtime/index.ts";
+import { readHierarchy, removeCgroup } from "../../src/runtime/index.ts";
 import { busyboxRoot } from "./roots.ts";
 
 const TSRUN_OCI = join(import.meta.dirname, "../../bin/tsrun-oci");
@@ -114,6 +116,17 @@ export class OciBundle implements AsyncDisposable {
     for (const id of this.#ids) {
       if (existsSync(join(this.root, id))) await this.call(["delete", "--force", id]);
     }
+    await removeCgroup(this.cgroup());
+    removeIfEmpty(`${readHierarchy().mountPoint}${this.#cgroup}`);
     rmSync(this.base, { recursive: true, force: true });
+  }
+}
+
+/** The cgroup above the bundles' own: another bundle may still be using it. */
+function removeIfEmpty(cgroup: string): void {
+  try {
+    rmdirSync(cgroup);
+  } catch (error) {
+    if (!hasErrno(error, "ENOENT") && !hasErrno(error, "EBUSY")) throw error;
   }
 }
