@@ -36,8 +36,11 @@ address = "${socket}.ttrpc"
   });
   after(() => host[Symbol.asyncDispose]());
 
+  /** ctr cancels its end of the streams when the process ends, opened or not: it is given the time. */
+  const saying = (word: string) => ["sh", "-c", `echo ${word}; sleep 1`];
+
   it("run: output and status", async () => {
-    assert.equal(await ctr.ok(...RUN, "--rm", IMAGE, "one", "echo", "hello"), "hello");
+    assert.equal(await ctr.ok(...RUN, "--rm", IMAGE, "one", ...saying("hello")), "hello");
     assert.equal((await ctr.run(...RUN, "--rm", IMAGE, "two", "sh", "-c", "exit 9")).status, 9);
     const { status, stderr } = await ctr.run(...RUN, "--rm", IMAGE, "three", "nothing-such");
     assert.notEqual(status, 0);
@@ -62,7 +65,7 @@ address = "${socket}.ttrpc"
     );
     const status = async () => /\b(RUNNING|PAUSED|STOPPED)\b/.exec(await ctr.ok("task", "ls"))?.[1];
     assert.equal(await status(), "RUNNING");
-    assert.equal(await ctr.ok("task", "exec", "--exec-id=e", "d", "echo", "inside"), "inside");
+    assert.equal(await ctr.ok("task", "exec", "--exec-id=e", "d", ...saying("inside")), "inside");
     assert.equal(
       (await ctr.run("task", "exec", "--exec-id=f", "d", "sh", "-c", "exit 7")).status,
       7,
