@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* A longer line becomes several records. The kubelet expects no more than 16 KiB of one. */
-#define LINE_MAX_SIZE 12288u
+#define LINE_MAX_SIZE 8192u
 
 /* One stream's bytes that are not cut into records yet; all zero at first. */
 struct lines {
