@@ -22,8 +22,11 @@ export interface RunFilesOptions {
   readonly files: readonly string[];
   readonly concurrency: number;
   readonly timeoutMsPerFile: number;
-  /** Runs a file again, once, when Node itself crashed: an emulator's CPU makes V8 fail now and then. */
-  readonly retryCrash?: boolean;
+  /**
+   * Runs a file that failed once more, alone, after all others. What passes then is told of as unsteady:
+   * a busy machine, a foreign engine or an emulated CPU fails now and then, a defect fails again.
+   */
+  readonly rerunFailed?: boolean;
   readonly onResult: (result: TestResult) => void;
 }
 
@@ -40,33 +43,38 @@ type Run = RunFilesOptions & { readonly folder: string };
 
 async function runSome(files: readonly string[], options: Run): Promise<void> {
   const queue = [...files.entries()];
+  const failed: [index: number, file: string, results: readonly TestResult[]][] = [];
   const work = async () => {
     for (let next = queue.shift(); next; next = queue.shift()) {
       const [index, file] = next;
-      for (const result of await runFileWithRetry(file, String(index), options)) {
-        options.onResult(result);
-      }
+      const results = await runFile(file, String(index), options);
+      if (options.rerunFailed && results.some(hasFailed)) failed.push([index, file, results]);
+      else results.forEach(options.onResult);
     }
   };
   await Promise.all(Array.from({ length: options.concurrency }, work));
+  for (const [index, file, first] of failed) {
+    const second = await runFile(file, `${index}-again`, options);
+    withUnsteady(second, first).forEach(options.onResult);
+  }
 }
 
-async function runFileWithRetry(file: string, id: string, options: Run): Promise<TestResult[]> {
-  const first = await runFile(file, id, options);
-  if (!options.retryCrash || !first.crashed) return first.results;
-  process.stderr.write(`${file}: Node crashed; once more\n`);
-  return (await runFile(file, `${id}-again`, options)).results;
+const hasFailed = ({ outcome }: TestResult) => outcome === "failed";
+
+/** A file's second results, with what failed in the first: of the test of that name, else of the first test. */
+function withUnsteady(second: readonly TestResult[], first: readonly TestResult[]): TestResult[] {
+  const names = new Set(second.map(({ name }) => name));
+  const failures = first.filter(hasFailed);
+  return second.map((result, index) => {
+    const unsteady = failures
+      .filter(({ name }) => name === result.name || (index === 0 && !names.has(name)))
+      .map(({ name, error }) => `${name}\n${error}`)
+      .join("\n");
+    return unsteady === "" ? result : { ...result, unsteady };
+  });
 }
 
-/** What V8 ends itself with when it finds its own state broken, and what the CPU ends it with. */
-const CRASHES: readonly (NodeJS.Signals | null)[] = ["SIGTRAP", "SIGSEGV", "SIGILL", "SIGBUS"];
-
-interface FileRun {
-  readonly results: TestResult[];
-  readonly crashed: boolean;
-}
-
-async function runFile(file: string, id: string, options: Run): Promise<FileRun> {
+async function runFile(file: string, id: string, options: Run): Promise<TestResult[]> {
   const report = join(options.folder, `${id}.jsonl`);
   const startedAt = performance.now();
   using view = isPrivate(file) ? new PrivateView() : undefined;
@@ -79,7 +87,7 @@ async function runFile(file: string, id: string, options: Run): Promise<FileRun>
     options.timeoutMsPerFile,
   );
   const results = readResults(report);
-  const failed = results.some(({ outcome }) => outcome === "failed");
+  const failed = results.some(hasFailed);
   const whole = wholeFileFailure({ ended, failed, empty: results.length === 0 });
   if (whole !== undefined) {
     const name = "(the file as a whole)";
@@ -87,13 +95,10 @@ async function runFile(file: string, id: string, options: Run): Promise<FileRun>
     const path = relative(PROJECT, resolve(PROJECT, file));
     results.push({ file: path, name, outcome: "failed", durationMs, error: whole });
   }
-  const last = results.findLastIndex(({ outcome }) => outcome === "failed");
-  return {
-    results: results.map((result, index) =>
-      index === last ? { ...result, error: `${result.error}${shown(ended.output)}` } : result,
-    ),
-    crashed: CRASHES.includes(ended.signal),
-  };
+  const last = results.findLastIndex(hasFailed);
+  return results.map((result, index) =>
+    index === last ? { ...result, error: `${result.error}${shown(ended.output)}` } : result,
+  );
 }
 
 function isPrivate(file: string): boolean {
@@ -205,7 +210,7 @@ if (import.meta.main) {
     files,
     concurrency: Number(concurrency),
     timeoutMsPerFile: Number(timeoutMs),
-    retryCrash: true,
+    rerunFailed: true,
     onResult: (result) => process.stdout.write(`${JSON.stringify(result)}\n`),
   });
 }

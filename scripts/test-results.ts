@@ -10,4 +10,6 @@ export interface TestResult {
   readonly reason?: string;
   /** Why it failed, with its stack and all that its file printed. */
   readonly error?: string;
+  /** How it failed before, when its file was run once more. */
+  readonly unsteady?: string;
 }

@@ -179,6 +179,7 @@ function suiteOfFiles(pattern: string, { needsRoot }: { needsRoot: boolean }): S
         files: suiteFiles,
         concurrency: CONCURRENCY,
         timeoutMsPerFile: TIMEOUT_MS_PER_FILE,
+        rerunFailed: needsRoot,
         onResult,
       }),
   };
@@ -275,9 +276,12 @@ function report(suite: string, result: TestResult): void {
   const list = results.get(suite) ?? [];
   list.push(result);
   results.set(suite, list);
-  if (result.outcome !== "failed") return;
-  const error = (result.error ?? "").replaceAll(/^/gm, "    ");
-  process.stdout.write(`\nFAILED ${suite}: ${result.file}\n  ${result.name}\n${error}\n\n`);
+  const indented = (text = "") => text.replaceAll(/^/gm, "    ");
+  const { file, name, outcome, error, unsteady } = result;
+  if (unsteady !== undefined)
+    process.stdout.write(`\nUNSTEADY ${suite}: ${file}\n${indented(unsteady)}\n\n`);
+  if (outcome === "failed")
+    process.stdout.write(`\nFAILED ${suite}: ${file}\n  ${name}\n${indented(error)}\n\n`);
 }
 
 function count(list: readonly TestResult[], outcome: TestResult["outcome"]): number {
@@ -300,7 +304,7 @@ function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** Prints what was skipped and why, what failed, and the counts; true if nothing failed. */
+/** Prints what was skipped and why, what was unsteady, what failed, and the counts; true if nothing failed. */
 function summarize(): boolean {
   const all = [...results].flatMap(([suite, list]) => list.map((result) => ({ suite, result })));
   const out = (line: string) => process.stdout.write(`${line}\n`);
@@ -309,6 +313,9 @@ function summarize(): boolean {
   for (const { suite, result } of skipped) {
     out(`  ${suite}: ${result.file}: ${result.name}: ${result.reason}`);
   }
+  const unsteady = all.filter(({ result }) => result.unsteady !== undefined);
+  if (unsteady.length > 0) out("\nUnsteady (their file failed, and was run once more):");
+  for (const { suite, result } of unsteady) out(`  ${suite}: ${result.file}: ${result.name}`);
   const failed = all.filter(({ result }) => result.outcome === "failed");
   if (failed.length > 0) out("\nFailed:");
   for (const { suite, result } of failed) out(`  ${suite}: ${result.file}: ${result.name}`);

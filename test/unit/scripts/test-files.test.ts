@@ -106,3 +106,48 @@ describe("runFiles", () => {
     });
   }
 });
+
+describe("runFiles with rerunFailed", () => {
+  /** Fails when its marker is not there yet, and says how often it ran. */
+  const failing = (name: string, times: number) => `
+    import { appendFileSync, readFileSync } from "node:fs";
+    import { it } from "node:test";
+    it("steady", () => {});
+    it("now and then", () => {
+      const log = import.meta.dirname + "/${name}.log";
+      appendFileSync(log, "x");
+      if (readFileSync(log, "utf8").length <= ${times}) throw new Error("not yet");
+    });`;
+
+  it("runs a failed file once more, and tells what failed before", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tsrun-rerun-"));
+    try {
+      writeFileSync(join(folder, "once.test.ts"), failing("once", 1));
+      writeFileSync(join(folder, "twice.test.ts"), failing("twice", 2));
+      const results: TestResult[] = [];
+      await runFiles({
+        files: ["once", "twice"].map((name) => join(folder, `${name}.test.ts`)),
+        concurrency: 2,
+        timeoutMsPerFile: 20_000,
+        rerunFailed: true,
+        onResult: (result) => results.push(result),
+      });
+      assert.deepEqual(
+        results.map(({ name, outcome }) => [name, outcome]),
+        [
+          ["steady", "passed"],
+          ["now and then", "passed"],
+          ["steady", "passed"],
+          ["now and then", "failed"],
+        ],
+      );
+      assert.deepEqual(
+        results.map(({ unsteady }) => unsteady !== undefined),
+        [false, true, false, true],
+      );
+      assert.match(results[1]?.unsteady ?? "", /now and then\nError: not yet/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
