@@ -127,7 +127,7 @@ describe("runFiles with rerunFailed", () => {
       const results: TestResult[] = [];
       await runFiles({
         files: ["once", "twice"].map((name) => join(folder, `${name}.test.ts`)),
-        concurrency: 2,
+        concurrency: 1,
         timeoutMsPerFile: 20_000,
         rerunFailed: true,
         onResult: (result) => results.push(result),
