@@ -27,6 +27,15 @@ async function ids(target: Cli): Promise<Record<string, string>> {
   return Object.fromEntries(lines.split("\n").map((line) => line.split(" ")));
 }
 
+async function diffIds(target: Cli): Promise<readonly string[]> {
+  const [image] = JSON.parse(await target.ok("image", "inspect", "busybox")) as {
+    RootFS: { Layers: string[] };
+  }[];
+  const layers = image?.RootFS.Layers ?? [];
+  assert.notDeepEqual(layers, []);
+  return layers;
+}
+
 function lacks(program: string): string | false {
   const { error } = spawnSync(program, ["--version"], { stdio: "ignore" });
   return error === undefined ? false : `needs ${program}`;
@@ -71,7 +80,10 @@ describe("save and load", () => {
       // And back, from what skopeo wrote.
       await using other = await Cli.open({ image: false });
       await other.ok("load", "-q", "-i", layout);
-      assert.deepEqual((await ids(other))["busybox:latest"], `sha256:${image?.Id}`);
+      // From docker's format skopeo writes the configuration anew: its layers are all that stays.
+      if (format !== "docker-archive")
+        assert.deepEqual((await ids(other))["busybox:latest"], `sha256:${image?.Id}`);
+      assert.deepEqual(await diffIds(other), await diffIds(cli));
       // skopeo 1.9 cannot make docker's format of zstd: only what was unpacked before goes on.
       if (format !== "docker-archive") return;
       const archive = cli.file(`docker-${format}.tar`);
