@@ -22,6 +22,7 @@ export {
   type NamespaceChoice,
   type NamespacesRequest,
   type ProcessRow,
+  type RootMode,
   type SecurityRequest,
   type WaitOptions,
   type WatchEventsOptions,

@@ -30,6 +30,7 @@ import { parseMount } from "./options/mounts.ts";
 import { parseIpc, parseNamespace, parseNetwork } from "./options/namespaces.ts";
 import { parseAddHost, parseDns } from "./options/network-files.ts";
 import { parseInteger, parseOctal } from "./options/number.ts";
+import { parseRootMode } from "./options/root-mode.ts";
 import { parseCapabilities, parseSecurityOptions } from "./options/security.ts";
 import { parseSize } from "./options/size.ts";
 import { parseSysctl } from "./options/sysctl.ts";
@@ -57,8 +58,8 @@ export function readContainerRequest(
     ...identity(options),
     ...processSettings(options),
     mounts: mounts(options, cwd, notes),
-    readOnly: options.flag("read-only") || undefined,
-    shmSizeBytes: shmSize(options),
+    ...rootStorage(options),
+    shmSizeBytes: size(options, "shm-size", "64m"),
     limits: notEmpty(parseLimits(options, readDeviceNumber)),
     cgroupParent: parsed(options, "cgroup-parent", parseCgroupParent),
     capAdd: some(parseCapabilities("--cap-add", options.list("cap-add"))),
@@ -176,11 +177,19 @@ function mounts(
   return some([...both.map(({ mount }) => mount), ...options.list("tmpfs").map(parseTmpfs)]);
 }
 
-function shmSize(options: OptionValues): number | undefined {
-  return parsed(options, "shm-size", (flag, text) => {
+function rootStorage(options: OptionValues) {
+  return {
+    readOnly: options.flag("read-only") || undefined,
+    rootMode: parsed(options, "root-mode", parseRootMode),
+    rootSizeBytes: size(options, "root-size", "256m"),
+  };
+}
+
+function size(options: OptionValues, name: string, example: string): number | undefined {
+  return parsed(options, name, (flag, text) => {
     const bytes = parseSize(flag, text);
     if (bytes > 0) return bytes;
-    throw invalidValue(flag, text, "it holds nothing", "Give a size such as 64m.");
+    throw invalidValue(flag, text, "it holds nothing", `Give a size such as ${example}.`);
   });
 }
 

@@ -15,8 +15,9 @@ import { openDetachedRoot } from "../overlay/index.ts";
 import { toHostId } from "../runtime/index.ts";
 import { withContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
+import { rootModeOf } from "./layers.ts";
 import type { ContainerView } from "./records.ts";
-import { planRoot } from "./root.ts";
+import { planRootAtRest } from "./root.ts";
 
 export interface CopyOptions {
   /** Let a file replace a directory, and a directory a file. */
@@ -30,7 +31,7 @@ export async function copyToContainer(
   { source, path }: { readonly source: string | Readable; readonly path: string },
   options: CopyOptions = {},
 ): Promise<void> {
-  await inContainerRoot(engine, ref, async (root, owner) => {
+  await inContainerRoot(engine, ref, { write: true }, async (root, owner) => {
     if (typeof source !== "string") {
       const directory = openDirectory(root, path);
       await unpackTar(source, directory, { whiteouts: false, owner });
@@ -50,7 +51,7 @@ export async function copyFromContainer(
   { path, target }: { readonly path: string; readonly target: string | NodeJS.WritableStream },
   options: CopyOptions = {},
 ): Promise<void> {
-  await inContainerRoot(engine, ref, async (root) => {
+  await inContainerRoot(engine, ref, { write: false }, async (root) => {
     if (typeof target !== "string") {
       const source = lookUp({ root, path });
       if (!source) throw noSuchPath(path);
@@ -86,10 +87,11 @@ interface Place {
 async function inContainerRoot(
   engine: Engine,
   ref: string,
+  access: { readonly write: boolean },
   use: (root: number, owner: Owner) => Promise<void>,
 ): Promise<void> {
   await withContainer(engine, ref, async (container) => {
-    const root = openContainerRoot(engine, container);
+    const root = openContainerRoot(engine, container, access);
     try {
       await use(root, rootOwner(container));
     } finally {
@@ -98,10 +100,20 @@ async function inContainerRoot(
   });
 }
 
-function openContainerRoot(engine: Engine, { config, state, status }: ContainerView): number {
+function openContainerRoot(
+  engine: Engine,
+  { config, state, status }: ContainerView,
+  { write }: { readonly write: boolean },
+): number {
   const running = status === "running" || status === "paused";
   if (running && state?.init) return openRoot(`/proc/${state.init.pid}/root`);
-  return openDetachedRoot(planRoot(engine, config));
+  const mode = rootModeOf(config);
+  if (write && mode !== "private") {
+    throw new TsrunError("WRONG_STATE", `"${config.name}" would not find it: its root is ${mode}`, {
+      hint: "Each of its starts begins clean from the image; copy into it while it runs.",
+    });
+  }
+  return openDetachedRoot(planRootAtRest(engine, config));
 }
 
 /**

@@ -1,7 +1,8 @@
 import { TsrunError } from "../base/errors.ts";
 import { type Change, readDiff } from "../overlay/index.ts";
 import { withContainer } from "./container.ts";
-import { containerPaths, type Engine } from "./engine.ts";
+import type { Engine } from "./engine.ts";
+import { currentUpper } from "./layers.ts";
 
 /**
  * What the container has added, changed and deleted in its image, parents before children.
@@ -14,6 +15,12 @@ export async function diffContainer(engine: Engine, ref: string): Promise<readon
         hint: "Its --rootfs is changed in place; there is nothing to compare it with.",
       });
     }
-    return readDiff(config.image.layers, containerPaths(engine, config.id).upper);
+    const upper = currentUpper(engine, config);
+    if (!upper) {
+      throw new TsrunError("UNSUPPORTED", `what "${config.name}" changes is in memory alone`, {
+        hint: "Its root is ephemeral: look at it from inside, with `tsrun exec`.",
+      });
+    }
+    return readDiff(config.image.layers, upper.dir);
   });
 }

@@ -2,7 +2,8 @@
  * What the engine keeps of a container, and where.
  *
  *     ROOT/containers/ID/config.json   ContainerConfig: the request and the image it was made from
- *     ROOT/containers/ID/upper, work   the writable layer
+ *     ROOT/containers/ID/upper, work   the writable layer; after a snapshot upper.1, work.1 and so on
+ *     ROOT/containers/ID/*.gone        a layer that is being deleted
  *     ROOT/containers/ID/container.log, .1, .2 …   CRI log format
  *     ROOT/containers/ID/exit.json     ExitRecord of the last run, written by the supervisor
  *     ROOT/mount-points/               the lowest layer of every image's root
@@ -15,7 +16,8 @@
  *     RUN/events.jsonl                 the journal of events
  *
  * A container's lock, by which one command at a time changes it, is an flock on ROOT/containers/ID. It
- * exists as long as config.json does; a run exists as long as RUN/containers/ID does.
+ * exists as long as config.json does; a run exists as long as RUN/containers/ID does. A container that is
+ * gone leaves the frozen layers on which clones of it stand: its directory, without a config.json.
  *
  * ROOT is /var/lib/tsrun (--root), RUN is /run/tsrun for it, and RUN below another name per other ROOT.
  * Every record is written to a temporary file and renamed.
@@ -29,7 +31,8 @@ export type ContainerId = string & { readonly __brand: "ContainerId" };
 export type ContainerStatus = "created" | "starting" | "running" | "paused" | "exited" | "removing";
 
 export interface ContainerConfig {
-  readonly version: 1;
+  /** 2 if there are `layers`: whoever does not know them would lose what is in them. */
+  readonly version: 1 | 2;
   readonly id: ContainerId;
   readonly name: string;
   /** RFC 3339, UTC. */
@@ -51,6 +54,7 @@ export interface ContainerConfig {
     readonly stopSignal: string;
     readonly stopTimeoutSeconds: number;
   };
+  readonly layers?: ContainerLayers;
   /** Id maps that --userns auto chose, kept for the container's life. */
   readonly userns?: {
     readonly uids: readonly {
@@ -64,6 +68,33 @@ export interface ContainerConfig {
       readonly size: number;
     }[];
   };
+}
+
+/** What lies between the image and the current writable layer. Absent in a container that has no such. */
+export interface ContainerLayers {
+  /** Which writable layer of its own is the current one; the first is 0. */
+  readonly current: number;
+  /** Uppermost first. Nobody writes to them any more. */
+  readonly frozen: readonly FrozenLayer[];
+  readonly snapshots: readonly SnapshotRecord[];
+  /** What it was made from, with `clone`. */
+  readonly clonedFrom?: { readonly id: ContainerId; readonly snapshot?: string };
+}
+
+/** A layer that was a container's writable one: it stays in that container's directory. */
+export interface FrozenLayer {
+  readonly container: ContainerId;
+  readonly number: number;
+}
+
+export interface SnapshotRecord {
+  readonly name: string;
+  /** RFC 3339, UTC. */
+  readonly createdAt: string;
+  /** The layers between the image and what the container had at that time, uppermost first. */
+  readonly frozen: readonly FrozenLayer[];
+  /** Taken while it ran. */
+  readonly running: boolean;
 }
 
 export interface ProcessIdentity {

@@ -52,6 +52,12 @@ export interface ContainerRequest {
   readonly stopTimeoutSeconds?: number;
 
   readonly mounts?: readonly MountRequest[];
+  /** --image-volume: what becomes of the volumes that the image declares; "anonymous" without it. */
+  readonly imageVolumes?: "anonymous" | "tmpfs" | "ignore";
+  /** --root-mode: what becomes of the changes to "/"; "private" without it. */
+  readonly rootMode?: RootMode;
+  /** --root-size, bytes: how much an "ephemeral" root can hold; half of the memory without it. */
+  readonly rootSizeBytes?: number;
   /** --read-only: "/" cannot be written. */
   readonly readOnly?: boolean;
   /** --shm-size, bytes; 64 MiB without it. */
@@ -78,6 +84,12 @@ export interface ContainerRequest {
   /** `maxFiles` with the current one; without it the current one alone is kept. */
   readonly log?: { readonly maxSizeBytes?: number; readonly maxFiles?: number };
 }
+
+/**
+ * `private` keeps what was changed over restarts; `shared` begins clean from the image at every start;
+ * `ephemeral` does that, too, and keeps its changes in memory.
+ */
+export type RootMode = "private" | "shared" | "ephemeral";
 
 export type MountRequest =
   | {

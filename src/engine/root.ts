@@ -12,10 +12,17 @@ import {
   rootLayer,
   type StoredImage,
 } from "../images/index.ts";
-import { type OverlayFacts, planOverlay, probeOverlay } from "../overlay/index.ts";
-import type { RootMount } from "../spec/index.ts";
+import { type OverlayFacts, planOverlay, probeOverlay, type Upper } from "../overlay/index.ts";
+import type { OverlayCarrier, RootMount } from "../spec/index.ts";
 import type { ImageDefaults } from "./bundle/process.ts";
-import { containerPaths, type Engine } from "./engine.ts";
+import { containersDirectory, type Engine, rootMountPoint } from "./engine.ts";
+import {
+  currentUpper,
+  layerPath as layerDirectory,
+  layersOf,
+  lowerDirectories,
+  rootModeOf,
+} from "./layers.ts";
 import { findMountPoints } from "./mount-points.ts";
 import type { ContainerConfig } from "./records.ts";
 import type { ContainerRequest } from "./request.ts";
@@ -79,40 +86,99 @@ const overlayFacts = new Map<string, OverlayFacts>();
  * to the container's ids as the image counts them.
  */
 export function planRoot(engine: Engine, config: ContainerConfig): RootMount {
-  const { request, image, id, userns } = config;
+  const { request, userns } = config;
   if (request.rootfs !== undefined) {
     checkRootfs(request.rootfs);
     return { kind: "bind", path: request.rootfs };
   }
-  const { dir, upper, work } = containerPaths(engine, id);
-  const layers = image?.layers ?? [];
-  const mountPoints = findMountPoints(engine);
-  checkLayers(image);
-  let facts = overlayFacts.get(engine.root);
-  if (!facts) {
-    facts = probeOverlay(dir);
-    overlayFacts.set(engine.root, facts);
-  }
+  checkLayers(engine, config);
+  const upper = currentUpper(engine, config);
   return planOverlay({
-    layers: mountPoints === undefined ? layers : [...layers, mountPoints],
-    upper: { dir: upper, work },
-    volatile: request.remove ?? false,
+    layers: allLowerDirectories(engine, config),
+    ...(upper ? { upper } : planInMemory(engine, config)),
+    volatile: upper !== undefined && (request.remove === true || request.rootMode === "shared"),
     idMapped: userns !== undefined,
-    facts,
+    facts: readOverlayFacts(engine),
   });
 }
 
-function checkLayers(image: ContainerConfig["image"]): void {
-  const missing = image?.layers.find((layer) => !statSync(layer, { throwIfNoEntry: false }));
+/** What a container that does not run shows: of one that changes only memory, the layers below. */
+export function planRootAtRest(engine: Engine, config: ContainerConfig): RootMount {
+  if (rootModeOf(config) !== "ephemeral") return planRoot(engine, config);
+  checkLayers(engine, config);
+  const layers = allLowerDirectories(engine, config);
+  return planOverlay({ layers, facts: readOverlayFacts(engine) });
+}
+
+function allLowerDirectories(engine: Engine, config: ContainerConfig): readonly string[] {
+  const layers = lowerDirectories(engine, config);
+  const mountPoints = findMountPoints(engine);
+  return mountPoints === undefined ? layers : [...layers, mountPoints];
+}
+
+function readOverlayFacts(engine: Engine): OverlayFacts {
+  let facts = overlayFacts.get(engine.root);
+  if (!facts) {
+    facts = probeOverlay(containersDirectory(engine));
+    overlayFacts.set(engine.root, facts);
+  }
+  return facts;
+}
+
+/** A tmpfs for the changes of this run. Without a size the kernel lets it take half of the memory. */
+function planInMemory(
+  engine: Engine,
+  config: ContainerConfig,
+): { readonly upper: Upper; readonly carrier: OverlayCarrier } {
+  const at = rootMountPoint(engine);
+  const { rootSizeBytes } = config.request;
+  const upper = { dir: `${at}/upper`, work: `${at}/work` };
+  const below = attributesLayer(engine, config);
+  const mode = (below === undefined ? undefined : statSync(below).mode) ?? 0o755;
+  return {
+    upper,
+    carrier: {
+      at,
+      fstype: "tmpfs",
+      source: "tmpfs",
+      data: ["mode=0711", ...(rootSizeBytes === undefined ? [] : [`size=${rootSizeBytes}`])].join(),
+      directories: [
+        { path: upper.dir, mode: mode & 0o1777 },
+        { path: upper.work, mode: 0o700 },
+      ],
+    },
+  };
+}
+
+/** The directory whose mode and owner a new writable layer takes: what "/" is like without it. */
+export function attributesLayer(engine: Engine, config: ContainerConfig): string | undefined {
+  const [frozen] = layersOf(config).frozen;
+  if (frozen) return layerDirectory(engine, frozen);
+  if (!config.image) return undefined;
+  const store = new ImageStore(engine.root);
+  return rootLayer(store, resolveImage(store, config.image.id));
+}
+
+function checkLayers(engine: Engine, config: ContainerConfig): void {
+  const isMissing = (layer: string) => !statSync(layer, { throwIfNoEntry: false });
+  const missing = lowerDirectories(engine, config).find(isMissing);
   if (missing === undefined) return;
-  throw new TsrunError("NOT_FOUND", `a layer of the image "${image?.reference}" is gone`, {
+  const { image } = config;
+  if (!image?.layers.includes(missing)) {
+    throw new TsrunError("NOT_FOUND", `a frozen layer of "${config.name}" is gone`, {
+      hint: `"${missing}" was removed by hand: restore a snapshot that does without it, or a backup.`,
+    });
+  }
+  throw new TsrunError("NOT_FOUND", `a layer of the image "${image.reference}" is gone`, {
     hint: `"${missing}" was removed by hand: import the image again.`,
   });
 }
 
-/** Where the container's files are to be looked for without a mount, uppermost first. */
+/** Where the files of a start are to be looked for without a mount, uppermost first. */
 export function rootDirectories(engine: Engine, config: ContainerConfig): readonly string[] {
   const { rootfs } = config.request;
   if (rootfs !== undefined) return [rootfs];
-  return [containerPaths(engine, config.id).upper, ...(config.image?.layers ?? [])];
+  const lower = lowerDirectories(engine, config);
+  const upper = rootModeOf(config) === "private" ? currentUpper(engine, config) : undefined;
+  return upper ? [upper.dir, ...lower] : lower;
 }

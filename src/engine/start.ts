@@ -8,12 +8,12 @@
  *     state.json        with the pids: "running"
  *     release           from here on the container goes on by itself
  */
-import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { TsrunError } from "../base/errors.ts";
 import { faultPoint, requestedFault } from "../base/fault.ts";
 import { passed, timed } from "../base/timeline.ts";
 import { UndoStack } from "../base/undo.ts";
-import { removeTree, socketpair } from "../ffi/index.ts";
+import { socketpair } from "../ffi/index.ts";
 import type { LaunchPlan, RelayPlan } from "../plan/index.ts";
 import {
   closePrepared,
@@ -37,6 +37,7 @@ import { forgetPreviousExit, restorePreviousExit, setPreviousExitAside } from ".
 import { readProcessIdentity } from "./store/process-identity.ts";
 import { makeRunDirectory, readBootId, removeRunDirectory, writeState } from "./store/state.ts";
 import { inStore } from "./store/store-error.ts";
+import { readyUpper } from "./upper.ts";
 
 export interface AttachRequest {
   /** Whether the caller will write to the container's stdin. */
@@ -126,25 +127,12 @@ function acquire(
     setPreviousExitAside(engine, id);
     undo.defer(() => restorePreviousExit(engine, id));
   }
-  renewWork(engine, config);
+  readyUpper(engine, config);
   const texts = composeEtcFiles(config, readEtcFacts(config));
   inStore("write", runDir, () => {
     for (const file of ETC_FILES) writeFileSync(etc[file], texts[file]);
   });
   undo.defer(() => removeRunCgroup(cgroup));
-}
-
-/**
- * A volatile overlay leaves a mark in its work directory, with which the kernel refuses the next mount:
- * after a crash of the machine the upper could be torn. Here it was this boot's run that ended.
- */
-function renewWork(engine: Engine, { id }: ContainerConfig): void {
-  const { work } = containerPaths(engine, id);
-  if (!existsSync(`${work}/work/incompat`)) return;
-  inStore("renew", work, () => {
-    removeTree(work);
-    mkdirSync(work, { mode: 0o700 });
-  });
 }
 
 interface LaunchContext {

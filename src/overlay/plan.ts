@@ -1,5 +1,5 @@
 import { TsrunError } from "../base/errors.ts";
-import type { RootMount } from "../spec/index.ts";
+import type { OverlayCarrier, RootMount } from "../spec/index.ts";
 import type { Upper } from "./upper.ts";
 
 export interface OverlayFacts {
@@ -21,17 +21,20 @@ const MAX_LAYERS = 500;
  * complete in itself: neither redirects nor metadata-only copies, whatever the module's parameters
  * say, so that it can be compared, copied and become a layer without the layers below it.
  * `volatile` leaves out every sync: for containers whose upper is thrown away (overlayfs.rst,
- * "Volatile mount"). Throws OVERLAY_UNSUPPORTED.
+ * "Volatile mount"). `carrier` is what the upper will be on, where that is not the host's. Throws
+ * OVERLAY_UNSUPPORTED.
  */
 export function planOverlay({
   layers,
   upper,
+  carrier,
   volatile = false,
   idMapped = false,
   facts,
 }: {
   readonly layers: readonly string[];
   readonly upper?: Upper;
+  readonly carrier?: OverlayCarrier | undefined;
   readonly volatile?: boolean;
   readonly idMapped?: boolean;
   readonly facts: OverlayFacts;
@@ -41,7 +44,7 @@ export function planOverlay({
       hint: `Between 1 and ${MAX_LAYERS} are possible.`,
     });
   }
-  if (upper && facts.unfitFileSystem !== undefined) {
+  if (upper && !carrier && facts.unfitFileSystem !== undefined) {
     throw new TsrunError(
       "OVERLAY_UNSUPPORTED",
       `cannot keep a writable layer in "${upper.dir}": ${facts.unfitFileSystem} cannot carry an overlay's upper`,
@@ -52,6 +55,7 @@ export function planOverlay({
     kind: "overlay",
     lower: layers,
     ...(upper ? { upper } : {}),
+    ...(carrier ? { carrier } : {}),
     options: planOptions(upper !== undefined && volatile, facts.features),
     idMapped,
   };

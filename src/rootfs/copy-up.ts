@@ -155,7 +155,10 @@ function openForReading(root: RootMount): number {
 
 function layersOf(root: RootMount): readonly string[] {
   if (root.kind === "bind") return [root.path];
-  return root.upper ? [root.upper.dir, ...root.lower] : root.lower;
+  const layers = root.upper ? [root.upper.dir, ...root.lower] : root.lower;
+  // What carries the upper is not mounted yet; as a rule it is a tmpfs with nothing in it.
+  const { carrier } = root;
+  return carrier ? layers.filter((path) => !path.startsWith(`${carrier.at}/`)) : layers;
 }
 
 /** "lowerdir+" is asked of this very context: it takes the first layer, or is unknown before Linux 6.7. */

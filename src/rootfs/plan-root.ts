@@ -28,6 +28,7 @@ import {
 } from "./flags.ts";
 import type { IdMaps } from "./id-maps.ts";
 import { close, mountSetattr, type OpMaker, opMaker, type RootfsSlots } from "./ops.ts";
+import { mountCarrier, moveCarrier } from "./plan-carrier.ts";
 
 export interface RootPlanInput {
   readonly root: RootMount;
@@ -72,7 +73,7 @@ export function planRoot(input: RootPlanInput): RootPlan {
   if (root.idMapped) return planIdMappedOverlay(labelled, input);
   const data = overlayMountData(labelled);
   if (!input.userNamespace && Buffer.byteLength(data) <= MAX_MOUNT_DATA) {
-    return planClassicOverlay(data, input);
+    return planClassicOverlay(labelled, data, input);
   }
   return planDetachedOverlay(labelled, input);
 }
@@ -108,11 +109,17 @@ function planBindRoot(
 }
 
 /** One mount(2): the fastest way, where the options fit and the child has the host's privileges. */
-function planClassicOverlay(data: string, { mountPoint, slots }: RootPlanInput): RootPlan {
+function planClassicOverlay(
+  { carrier }: OverlayRoot,
+  data: string,
+  { mountPoint, slots }: RootPlanInput,
+): RootPlan {
   const child = opMaker("child", ORIGIN);
   return {
     host: [],
     child: [
+      // The overlay may lie on top of what carries its upper: it keeps a mount of its own of that.
+      ...(carrier ? mountCarrier(child, carrier, CARRIER_HINT) : []),
       child(
         {
           kind: "mount",
@@ -139,12 +146,49 @@ function planClassicOverlay(data: string, { mountPoint, slots }: RootPlanInput):
 const OVERLAY_HINT =
   "The kernel's log (dmesg) says why it refused the overlay; layers and upper must be on file systems that can carry one.";
 
+const CARRIER_HINT = "The kernel's log (dmesg) says why it refused the container's writable layer.";
+
 /** Layer by layer, in the host phase: many layers, or a child whose user namespace could not mount it. */
 function planDetachedOverlay(root: OverlayRoot, input: RootPlanInput): RootPlan {
+  const host = opMaker("host", ORIGIN);
+  const mounted = mountOverlay(host, root, input);
   return {
-    host: mountOverlay(opMaker("host", ORIGIN), root, input),
+    host: root.carrier
+      ? inPassingNamespace(host, input.slots, [
+          ...mountCarrier(host, root.carrier, CARRIER_HINT),
+          ...mounted,
+        ])
+      : mounted,
     child: [opMaker("child", ORIGIN)(attachHere(input.slots.root))],
   };
+}
+
+/**
+ * The ops in a mount namespace that is there for them alone. A detached mount that they make stays, the
+ * namespace with everything else in it is gone before the child exists.
+ */
+function inPassingNamespace(
+  host: OpMaker,
+  slots: RootfsSlots,
+  ops: readonly PlannedOp[],
+): PlannedOp[] {
+  const ownNamespace = slots.allocator.take();
+  return [
+    host({
+      kind: "open",
+      path: "/proc/self/ns/mnt",
+      dir: SLOT_CWD,
+      flags: O_CLOEXEC,
+      out: ownNamespace,
+    }),
+    host({ kind: "unshare", flags: CLONE_NEWNS }),
+    host(mountPath("", "", MS.REC | MS.SLAVE, "/")),
+    ...ops,
+    // It also moves root and working directory to the namespace's root. That root was ours before: a
+    // process in a chroot could not make the container's user namespace (user_namespaces(7), EPERM).
+    host({ kind: "setns", slot: ownNamespace, flags: CLONE_NEWNS }),
+    host(close(ownNamespace)),
+  ];
 }
 
 function mountOverlay(host: OpMaker, root: OverlayRoot, input: RootPlanInput): PlannedOp[] {
@@ -201,25 +245,22 @@ function assertLayersFit(root: OverlayRoot, { overlayLowerAppend }: RootfsFacts)
  * map, so that its work directory would fail with EOVERFLOW: the stage becomes the container's root
  * meanwhile and keeps its capabilities (SECBIT_NO_SETUID_FIXUP).
  */
-function planIdMappedOverlay(root: OverlayRoot, input: RootPlanInput): RootPlan {
+function planIdMappedOverlay(asked: OverlayRoot, input: RootPlanInput): RootPlan {
   const { mountPoint, slots } = input;
   const host = opMaker("host", ORIGIN);
   const idMapSlot = requireIdMap(input);
-  const ownNamespace = slots.allocator.take();
+  const root = asked.carrier ? moveCarrier(asked, asked.carrier, `${mountPoint}/carrier`) : asked;
   const layers = stageLayers(root, mountPoint);
   const [uid, gid] = [hostRoot(input.idMaps?.uids), hostRoot(input.idMaps?.gids)];
   return {
-    host: [
-      host({
-        kind: "open",
-        path: "/proc/self/ns/mnt",
-        dir: SLOT_CWD,
-        flags: O_CLOEXEC,
-        out: ownNamespace,
-      }),
-      host({ kind: "unshare", flags: CLONE_NEWNS }),
-      host(mountPath("", "", MS.REC | MS.SLAVE, "/")),
+    host: inPassingNamespace(host, slots, [
       host(mountPath("tmpfs", "tmpfs", MS.NOSUID | MS.NODEV, mountPoint, "mode=755,size=1m")),
+      ...(root.carrier
+        ? [
+            host({ kind: "mkdir", path: root.carrier.at, mode: 0o755 }),
+            ...mountCarrier(host, root.carrier, CARRIER_HINT),
+          ]
+        : []),
       ...layers.trees.flatMap(({ source, target }) => [
         host({
           kind: "openTree",
@@ -242,11 +283,7 @@ function planIdMappedOverlay(root: OverlayRoot, input: RootPlanInput): RootPlan 
       host(prctl(PR_SET_SECUREBITS, 0)),
       // A change of credentials took it back (prctl(2), PR_SET_PDEATHSIG).
       ...(input.dieWithParent ? [host(prctl(PR_SET_PDEATHSIG, SIGKILL))] : []),
-      // It also moves root and working directory to the namespace's root. That root was ours before: a
-      // process in a chroot could not make the container's user namespace (user_namespaces(7), EPERM).
-      host({ kind: "setns", slot: ownNamespace, flags: CLONE_NEWNS }),
-      host(close(ownNamespace)),
-    ],
+    ]),
     child: [opMaker("child", ORIGIN)(attachHere(slots.root))],
   };
 }

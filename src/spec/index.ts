@@ -11,4 +11,4 @@ export {
   overlayParameters,
 } from "./overlay-options.ts";
 export { type Parsed, parseProcess, parseResources, parseSpec } from "./parse.ts";
-export type { RootMount } from "./root-mount.ts";
+export type { OverlayCarrier, RootMount } from "./root-mount.ts";

@@ -182,6 +182,22 @@ export const CONTAINER_OPTIONS: readonly OptionSpec[] = [
     group: STORAGE,
   },
   {
+    name: "root-mode",
+    kind: "value",
+    placeholder: "MODE",
+    summary:
+      "private keeps what is written to the root (the default), shared begins clean at each start, ephemeral does that in memory",
+    choices: ["private", "shared", "ephemeral"],
+    group: STORAGE,
+  },
+  {
+    name: "root-size",
+    kind: "value",
+    placeholder: "SIZE",
+    summary: "How much an ephemeral root may hold (half of the memory)",
+    group: STORAGE,
+  },
+  {
     name: "volume",
     short: "v",
     kind: "list",

@@ -95,6 +95,8 @@ function hostConfigView({ request, userns }: ContainerConfig): ValueRecord {
   return {
     AutoRemove: request.remove ?? false,
     ReadonlyRootfs: request.readOnly ?? false,
+    RootMode: request.rootMode ?? "private",
+    RootSize: request.rootSizeBytes ?? 0,
     Init: request.init ?? false,
     ...securityView(request),
     ...namespacesView(request.namespaces ?? {}),

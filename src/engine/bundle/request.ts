@@ -59,6 +59,24 @@ const CHECKS: readonly Check[] = [
     shmSizeBytes !== undefined && !(Number.isInteger(shmSizeBytes) && shmSizeBytes > 0)
       ? { message: `${shmSizeBytes} is no size for /dev/shm`, hint: "Write bytes, above 0." }
       : undefined,
+  ({ rootMode, rootfs }) =>
+    rootMode !== undefined && rootMode !== "private" && rootfs !== undefined
+      ? {
+          message: `the root file system "${rootfs}" cannot be ${rootMode}: it is changed in place`,
+          hint: "Leave out --root-mode, or make an image of the directory: tsrun image import.",
+        }
+      : undefined,
+  ({ rootMode, rootSizeBytes }) =>
+    rootSizeBytes !== undefined && rootMode !== "ephemeral"
+      ? {
+          message: "only an ephemeral root has a size of its own",
+          hint: "Add --root-mode ephemeral.",
+        }
+      : undefined,
+  ({ rootSizeBytes }) =>
+    rootSizeBytes !== undefined && !(Number.isInteger(rootSizeBytes) && rootSizeBytes > 0)
+      ? { message: `${rootSizeBytes} is no size for a root`, hint: "Write bytes, above 0." }
+      : undefined,
   ({ oomScoreAdj }) =>
     oomScoreAdj !== undefined && !(Math.abs(oomScoreAdj) <= 1000)
       ? {

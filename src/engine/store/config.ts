@@ -56,8 +56,9 @@ export function decodeConfig(text: string, path: string): ContainerConfig {
   } catch (error) {
     throw damagedRecord(path, error);
   }
-  if (config?.version !== 1 || !isContainerId(config.id)) throw damagedRecord(path, undefined);
-  return config;
+  if (!config || !isContainerId(config.id)) throw damagedRecord(path, undefined);
+  if (config.version === 1 || (config.version === 2 && config.layers)) return config;
+  throw damagedRecord(path, undefined);
 }
 
 function isBigintRecord(value: unknown): value is { bigint: string } {

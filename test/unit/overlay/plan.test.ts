@@ -37,6 +37,13 @@ describe("planOverlay", () => {
     }
   });
 
+  it("does not mind the host's file system where the upper has one of its own", () => {
+    const carrier = { at: "/c", fstype: "tmpfs", source: "tmpfs", data: "", directories: [] };
+    const facts = { ...FACTS, unfitFileSystem: "nfs" };
+    const root = planOverlay({ layers: ["/a"], upper: UPPER, carrier, facts });
+    assert.deepEqual(root.kind === "overlay" && root.carrier, carrier);
+  });
+
   it("refuses an upper where the file system cannot carry one, and says which it is", () => {
     const facts = { ...FACTS, unfitFileSystem: "nfs" };
     assert.throws(() => planOverlay({ layers: ["/a"], upper: UPPER, facts }), /nfs cannot carry/);

@@ -180,6 +180,69 @@ describe("planRootfs", () => {
     assert.deepEqual(p.parent, [], "no round trip between the processes without need");
   });
 
+  describe("with an upper on a file system of its own", () => {
+    const AT = "/run/c/rootfs";
+    const root = {
+      ...OVERLAY,
+      upper: { dir: `${AT}/upper`, work: `${AT}/work` },
+      carrier: {
+        at: AT,
+        fstype: "tmpfs",
+        source: "tmpfs",
+        data: "size=4096",
+        directories: [
+          { path: `${AT}/upper`, mode: 0o755 },
+          { path: `${AT}/work`, mode: 0o700 },
+        ],
+      },
+    } as const;
+    /** What concerns the root, as words. */
+    const steps = (ops: readonly PlannedOp[]) =>
+      ops
+        .filter(({ origin }) => origin === "root.path")
+        .map(({ op }) => {
+          if (op.kind === "mount") return `mount ${op.fstype} ${op.target}`;
+          if (op.kind === "mkdir") return `mkdir ${op.path} ${op.mode.toString(8)}`;
+          return op.kind === "fsconfig" ? `${op.key} ${op.value}`.trim() : op.kind;
+        });
+
+    it("mounts that below the overlay, in the child alone", () => {
+      const p = plan({ launch: { root } });
+      assert.deepEqual(p.host, []);
+      assert.deepEqual(steps(p.child).slice(0, 4), [
+        `mount tmpfs ${AT}`,
+        `mkdir ${AT}/upper 755`,
+        `mkdir ${AT}/work 700`,
+        `mount overlay ${AT}`,
+      ]);
+    });
+
+    it("mounts it in a passing namespace where the overlay is made ahead", () => {
+      const lower = Array.from({ length: 120 }, (_, i) => `/layers/${"x".repeat(60)}${i}`);
+      const ops = steps(plan({ launch: { root: { ...root, lower } } }).host);
+      const at = (step: string) => ops.indexOf(step);
+      assert.ok(at("unshare") < at(`mount tmpfs ${AT}`));
+      assert.ok(at(`mount tmpfs ${AT}`) < at(`upperdir ${AT}/upper`));
+      assert.ok(at("fsmount") < at("setns"));
+    });
+
+    it("sees it through the container's id map, too", () => {
+      const key = "u0:100000:65536;g0:100000:65536";
+      const { host } = plan({
+        userNamespace: true,
+        launch: {
+          root: { ...root, idMapped: true },
+          idMapSlots: new Map([[key as never, 3 as Slot]]),
+        },
+      });
+      const ops = steps(host);
+      assert.ok(ops.includes(`mount tmpfs ${AT}/carrier`));
+      assert.ok(ops.includes(`mkdir ${AT}/carrier/upper 755`));
+      assert.deepEqual(ofKind(host, "openTree").at(-1)?.path, `${AT}/carrier`);
+      assert.ok(ops.includes(`upperdir ${AT}/upper/upper`));
+    });
+  });
+
   it("gives layers one by one where they do not fit a page", () => {
     const lower = Array.from({ length: 120 }, (_, i) => `/layers/${"x".repeat(60)}${i}`);
     const p = plan({ launch: { root: { ...OVERLAY, lower } } });

@@ -18,6 +18,12 @@ describe("a request from a program", () => {
     ["a negative log", { log: { maxSizeBytes: -1 } }],
     ["half a log file", { log: { maxFiles: 0.5 } }],
     ["half a byte of shared memory", { shmSizeBytes: 0.5 }],
+    ["a size for a root on the disk", { rootMode: "shared", rootSizeBytes: 1 }],
+    ["half a byte of a root", { rootMode: "ephemeral", rootSizeBytes: 0.5 }],
+    [
+      "a directory that is to be clean at each start",
+      { image: undefined, rootfs: "/r", rootMode: "shared" } as unknown as ContainerRequest,
+    ],
     ["an OOM score beyond the kernel's", { oomScoreAdj: 1001 }],
     ["a host name with a space", { hostname: "a b" }],
     ["a privileged user namespace", { privileged: true, namespaces: { user: { kind: "auto" } } }],

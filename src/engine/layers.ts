@@ -1,0 +1,41 @@
+/**
+ * Which directories a container's root consists of: its own writable layer, the frozen ones below it, the
+ * image's. A frozen layer stays where it was written, in the directory of the container that wrote it, so
+ * that freezing moves nothing: the record says from then on that it is not the current one.
+ */
+import type { Upper } from "../overlay/index.ts";
+import { containersDirectory, type Engine } from "./engine.ts";
+import type { ContainerConfig, ContainerId, ContainerLayers, FrozenLayer } from "./records.ts";
+import type { RootMode } from "./request.ts";
+
+const NO_LAYERS: ContainerLayers = { current: 0, frozen: [], snapshots: [] };
+
+export function layersOf(config: Pick<ContainerConfig, "layers">): ContainerLayers {
+  return config.layers ?? NO_LAYERS;
+}
+
+export function rootModeOf({ request }: Pick<ContainerConfig, "request">): RootMode {
+  return request.rootMode ?? "private";
+}
+
+/** The container's writable layer; undefined where it is in memory, or the root is no overlay. */
+export function currentUpper(engine: Engine, config: ContainerConfig): Upper | undefined {
+  if (!config.image || rootModeOf(config) === "ephemeral") return undefined;
+  return upperPaths(engine, { container: config.id, number: layersOf(config).current });
+}
+
+function upperPaths(engine: Engine, { container, number }: FrozenLayer): Upper {
+  const suffix = number === 0 ? "" : `.${number}`;
+  const dir = `${containersDirectory(engine)}/${container}`;
+  return { dir: `${dir}/upper${suffix}`, work: `${dir}/work${suffix}` };
+}
+
+export function layerPath(engine: Engine, layer: FrozenLayer): string {
+  return upperPaths(engine, layer).dir;
+}
+
+/** The directories below the writable layer, uppermost first. */
+export function lowerDirectories(engine: Engine, config: ContainerConfig): readonly string[] {
+  const frozen = layersOf(config).frozen.map((layer) => layerPath(engine, layer));
+  return [...frozen, ...(config.image?.layers ?? [])];
+}
