@@ -14,6 +14,7 @@ export interface ImageConfig {
   readonly history?: readonly {
     readonly created?: string;
     readonly created_by?: string;
+    readonly author?: string;
     readonly comment?: string;
     /** It changed no file: there is no layer of it. */
     readonly empty_layer?: boolean;
@@ -32,6 +33,19 @@ export interface ImageProcessConfig {
   readonly WorkingDir?: string;
   readonly Labels?: Readonly<Record<string, string>>;
   readonly StopSignal?: string;
+  /** docker's, which OCI leaves to others: how a container is asked whether it is well; times in ns. */
+  readonly Healthcheck?: {
+    readonly Test: readonly string[];
+    readonly Interval?: number;
+    readonly Timeout?: number;
+    readonly StartPeriod?: number;
+    readonly StartInterval?: number;
+    readonly Retries?: number;
+  };
+  /** docker's: what runs commands in shell form. */
+  readonly Shell?: readonly string[];
+  /** docker's: what a build from the image does first. */
+  readonly OnBuild?: readonly string[];
 }
 
 /** Also an image index's entry. image-spec descriptor.md. */

@@ -3,6 +3,7 @@
  */
 import { posix } from "node:path";
 import { TsrunError } from "../base/errors.ts";
+import { isOverlayXattr } from "./overlay-marks.ts";
 import type { TarHeader } from "./tar-bytes.ts";
 
 export type EntryType = "file" | "link" | "symlink" | "directory" | "device" | "fifo";
@@ -37,8 +38,6 @@ const TYPES: Readonly<Record<string, EntryType>> = {
 /** The records of a pax extended header, by keyword. */
 type Pax = Readonly<Record<string, string>>;
 
-/** Attributes of the overlay itself: an archive must not forge them. */
-const FORBIDDEN_XATTRS = /^(trusted|user)\.overlay\./;
 const MAX_PATH_BYTES = 4095;
 
 /** Throws IMAGE_INVALID, naming the member, for one that leads outside or cannot be unpacked. */
@@ -113,7 +112,8 @@ function parseXattrs(pax: Pax): ReadonlyMap<string, string> {
   for (const [key, value] of Object.entries(pax)) {
     if (!key.startsWith(XATTR_PREFIX)) continue;
     const name = key.slice(XATTR_PREFIX.length);
-    if (!FORBIDDEN_XATTRS.test(name)) xattrs.set(name, value);
+    // An archive must not forge what the overlay itself writes.
+    if (!isOverlayXattr(name)) xattrs.set(name, value);
   }
   return xattrs;
 }

@@ -5,7 +5,9 @@
  * Start with store.ts (what lies where), then fetch-image.ts; registry/ is HTTP and nothing else.
  */
 export { checkImageStore } from "./check.ts";
+export { type CommitImageOptions, commitImage } from "./commit.ts";
 export type { ImageConfig, ImageManifest, ImageProcessConfig } from "./config.ts";
+export { checkArchive, decompress } from "./decompress.ts";
 export type { ImageProgress } from "./fetch-image.ts";
 export { type ImportOptions, importImage } from "./import.ts";
 export type { NameVersion } from "./index-entries.ts";
@@ -19,7 +21,8 @@ export {
   resolveImage,
   tagImage,
 } from "./manage.ts";
-export { packBelow } from "./pack.ts";
+export { type PackOptions, packBelow, packUpper } from "./pack.ts";
+export { type ImageChange, parseImageChange, withEnv } from "./parse-change.ts";
 export { type Platform, parsePlatform } from "./platform.ts";
 export type { PullOptions } from "./pull.ts";
 export type { PushedImage, PushOptions } from "./push.ts";

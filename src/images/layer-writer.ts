@@ -27,6 +27,7 @@ import {
 } from "../ffi/index.ts";
 import { type Entry, invalid, parsePath } from "./entry.ts";
 import { toBytes } from "./tar-bytes.ts";
+import { OPAQUE_MARK, WHITEOUT_PREFIX } from "./whiteouts.ts";
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 const O_PATH = 0o10000000;
@@ -36,9 +37,6 @@ const S_IFDIR = 0o040000;
 const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
 const S_IFIFO = 0o010000;
-
-const WHITEOUT_PREFIX = ".wh.";
-const OPAQUE_MARK = ".wh..wh..opq";
 
 export interface WriteOptions {
   /** ".wh." names are whiteouts, as in an image's layer; else they are names like any other. */

@@ -3,37 +3,39 @@
  * layer. Names in byte order, hard links found by inode, attributes and nanoseconds as PAX records.
  */
 import { once } from "node:events";
-import { closeSync, constants, createReadStream, readdirSync } from "node:fs";
+import { closeSync, constants, createReadStream, openSync, readdirSync, readSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import type { Pack } from "tar-stream";
-import {
-  getXattr,
-  listXattrs,
-  openInRoot,
-  openRoot,
-  readLinkInRoot,
-  type Statx,
-  statx,
-} from "../ffi/index.ts";
+import { hasErrno } from "../base/errors.ts";
+import { openInRoot, openRoot, statx } from "../ffi/index.ts";
+import { readOverlayMark } from "./overlay-marks.ts";
+import { describeMember, describeWhiteout, memberType, type PackedFile } from "./pack-header.ts";
 import { fromBytes, packBytes, type TarHeader } from "./tar-bytes.ts";
+import { OPAQUE_MARK, WHITEOUT_PREFIX } from "./whiteouts.ts";
 
-const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+const { O_NOFOLLOW, O_RDONLY } = constants;
 const O_PATH = 0o10000000;
-const S_IFMT = 0o170000;
 
-/** st_mode's file types. A Map: the formatter rewrites octal property names, and wrongly. */
-const TYPES: ReadonlyMap<number, string> = new Map([
-  [0o100000, "file"],
-  [0o040000, "directory"],
-  [0o120000, "symlink"],
-  [0o020000, "character-device"],
-  [0o060000, "block-device"],
-  [0o010000, "fifo"],
-]);
+export interface PackOptions {
+  /** Nanoseconds since the epoch: what every member's time is, instead of its file's. */
+  readonly mtimeNs?: bigint;
+  /** Told of each file that an archive cannot hold; without it such files are left out in silence. */
+  readonly warn?: (message: string) => void;
+}
 
 /** The stream fails with Node's error of the first file that cannot be read. Sockets are left out. */
-export function packDirectory(path: string): Readable {
-  return packBelow(openRoot(path), { path: "", name: "" });
+export function packDirectory(path: string, options?: PackOptions): Readable {
+  return packBelow(openRoot(path), { path: "", name: "" }, options);
+}
+
+/**
+ * What an overlay's upper changes in the layers below it, as a layer of an image: whiteouts and opaque
+ * directories in the OCI form (image-spec layer.md), the overlay's own attributes left out. Only the
+ * upper is read. A container may be writing to it: what goes meanwhile is left out, and a file that
+ * shrinks is filled up with zeros. Fails with OVERLAY_UNSUPPORTED for an upper that says too little.
+ */
+export function packUpper(path: string, options?: PackOptions): Readable {
+  return start(openRoot(path), { path: "", name: "" }, { ...options, isUpper: true });
 }
 
 /**
@@ -43,10 +45,23 @@ export function packDirectory(path: string): Readable {
 export function packBelow(
   root: number,
   { path, name }: { readonly path: string; readonly name: string },
+  options?: PackOptions,
+): Readable {
+  return start(root, { path, name }, { ...options, isUpper: false });
+}
+
+interface HowToPack extends PackOptions {
+  readonly isUpper: boolean;
+}
+
+function start(
+  root: number,
+  { path, name }: { readonly path: string; readonly name: string },
+  how: HowToPack,
 ): Readable {
   const pack = packBytes();
-  const start = { path: fromBytes(Buffer.from(path)), name: fromBytes(Buffer.from(name)) };
-  void new Packing(pack, root, start).run();
+  const first = { path: fromBytes(Buffer.from(path)), name: fromBytes(Buffer.from(name)) };
+  void new Packing(pack, root, how).run(first);
   return pack as unknown as Readable;
 }
 
@@ -54,21 +69,26 @@ function below(directory: string, child: string): string {
   return directory === "" ? child : `${directory}/${child}`;
 }
 
+/** Contents up to this size are read at once. */
+const SMALL_BYTES = 256 * 1024;
+
 class Packing {
   readonly #pack: Pack;
   readonly #root: number;
-  readonly #start: { readonly path: string; readonly name: string };
+  readonly #how: HowToPack;
   readonly #linked = new Map<string, string>();
 
-  constructor(pack: Pack, root: number, start: { readonly path: string; readonly name: string }) {
+  constructor(pack: Pack, root: number, how: HowToPack) {
     this.#pack = pack;
     this.#root = root;
-    this.#start = start;
+    this.#how = how;
   }
 
-  async run(): Promise<void> {
+  /** Both with one character a byte. */
+  async run({ path, name }: { readonly path: string; readonly name: string }): Promise<void> {
     try {
-      await this.#add(this.#start.path, this.#start.name);
+      const fd = this.#open(path);
+      await this.#add(fd, path, name);
       this.#pack.finalize();
     } catch (error) {
       this.#pack.destroy(error as Error);
@@ -77,36 +97,76 @@ class Packing {
     }
   }
 
-  /** Both have one character a byte. */
-  async #add(path: string, name: string): Promise<void> {
+  #open(path: string): number {
     const bytes = Buffer.from(path, "latin1");
-    const fd = openInRoot(this.#root, bytes, { flags: O_PATH | O_NOFOLLOW });
+    return openInRoot(this.#root, bytes, { flags: O_PATH | O_NOFOLLOW });
+  }
+
+  /** Closes the descriptor. */
+  async #add(fd: number, path: string, name: string): Promise<void> {
     try {
       const stat = statx(fd, "");
-      const type = TYPES.get(stat.mode & S_IFMT);
-      if (type === undefined) return;
-      await this.#addEntry({ path, name, type, stat, fd, root: this.#root });
-      if (type !== "directory") return;
-      const children = readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
-      for (const child of children.sort(Buffer.compare).map(fromBytes)) {
-        await this.#add(below(path, child), below(name, child));
+      const type = memberType(stat);
+      const mark = this.#how.isUpper ? readOverlayMark(fd, stat, path) : undefined;
+      if (mark === "whiteout") {
+        await this.#addHidden(name);
+        return;
       }
+      if (type === undefined) {
+        this.#how.warn?.(`the socket "${shown(path)}" is left out: an archive cannot hold it`);
+        return;
+      }
+      await this.#addEntry({ path, name, type, stat, fd, root: this.#root });
+      if (mark === "opaque") await this.#write(describeWhiteout(below(name, OPAQUE_MARK)));
+      if (type === "directory") await this.#addChildren(fd, path, name);
     } finally {
       closeSync(fd);
     }
   }
 
-  async #addEntry(found: Found): Promise<void> {
-    const { path, name, type, stat } = found;
-    const header = describe(found);
+  async #addHidden(name: string): Promise<void> {
+    const slash = name.lastIndexOf("/") + 1;
+    const hidden = `${name.slice(0, slash)}${WHITEOUT_PREFIX}${name.slice(slash)}`;
+    await this.#write(describeWhiteout(hidden));
+  }
+
+  async #addChildren(fd: number, path: string, name: string): Promise<void> {
+    const children = readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
+    for (const child of children.sort(Buffer.compare).map(fromBytes)) {
+      if (this.#how.isUpper && child.startsWith(WHITEOUT_PREFIX)) {
+        // In a layer it would hide another file.
+        this.#how.warn?.(
+          `"${shown(below(path, child))}" is left out: a layer cannot hold that name`,
+        );
+        continue;
+      }
+      const childFd = this.#openIfThere(below(path, child));
+      if (childFd !== undefined) await this.#add(childFd, below(path, child), below(name, child));
+    }
+  }
+
+  /** undefined for what a running container has removed since the directory was read. */
+  #openIfThere(path: string): number | undefined {
+    try {
+      return this.#open(path);
+    } catch (error) {
+      if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
+      throw error;
+    }
+  }
+
+  async #addEntry(file: PackedFile): Promise<void> {
+    const { name, type, stat } = file;
+    const header = describeMember(file, this.#how.mtimeNs);
+    const isLinked = type !== "directory" && stat.nlink > 1;
     const inode = `${stat.devMajor}:${stat.devMinor}:${stat.ino}`;
-    const first = type === "file" && stat.nlink > 1 ? this.#linked.get(inode) : undefined;
+    const first = isLinked ? this.#linked.get(inode) : undefined;
     if (first !== undefined) {
       await this.#write({ ...header, type: "link", linkname: first, size: 0 });
       return;
     }
-    if (type === "file" && stat.nlink > 1) this.#linked.set(inode, name);
-    if (type === "file" && stat.size > 0n) await this.#writeFile(header, path);
+    if (isLinked) this.#linked.set(inode, name);
+    if (type === "file" && stat.size > 0n) await this.#writeFile(header, file);
     else await this.#write(header);
   }
 
@@ -129,13 +189,9 @@ class Packing {
     return { entry: sink, packed: promise };
   }
 
-  async #writeFile(header: TarHeader, path: string): Promise<void> {
-    // Somebody may have put a FIFO in its place meanwhile, whose opening would block.
-    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-    const fd = openInRoot(this.#root, Buffer.from(path, "latin1"), { flags });
+  async #writeFile(header: TarHeader, { fd, stat }: PackedFile): Promise<void> {
     const { entry, packed } = this.#begin(header);
-    const end = Math.max(0, (header.size ?? 0) - 1); // a file that grows meanwhile is cut
-    for await (const chunk of createReadStream("", { fd, end })) {
+    for await (const chunk of readContents(fd, Number(stat.size))) {
       if (!entry.write(chunk)) await once(entry, "drain");
     }
     entry.end();
@@ -143,54 +199,40 @@ class Packing {
   }
 }
 
-interface Found {
-  readonly path: string;
-  /** What the member is called. */
-  readonly name: string;
-  readonly type: string;
-  readonly stat: Statx;
-  readonly fd: number;
-  readonly root: number;
+/** For people. The path has one character a byte. */
+function shown(path: string): string {
+  return `/${Buffer.from(path, "latin1").toString()}`;
 }
 
-function describe({ path, name, type, stat, fd, root }: Found): TarHeader {
-  return {
-    name: name === "" ? "./" : type === "directory" ? `${name}/` : name,
-    type,
-    mode: stat.mode & 0o7777,
-    uid: stat.uid,
-    gid: stat.gid,
-    size: type === "file" ? Number(stat.size) : 0,
-    mtime: new Date(Number(stat.mtimeNs / 1_000_000n)),
-    linkname:
-      type === "symlink" ? fromBytes(readLinkInRoot(root, Buffer.from(path, "latin1"))) : null,
-    devmajor: stat.rdevMajor,
-    devminor: stat.rdevMinor,
-    pax: paxRecords(type, stat, fd),
-  };
-}
-
-const NS = 1_000_000_000n;
-/** What an octal field of a ustar header holds. */
-const MAX_USTAR_ID = 0o777_777;
-
-function paxRecords(type: string, stat: Statx, fd: number): Record<string, string> | null {
-  const pax: Record<string, string> = {};
-  if (stat.mtimeNs % NS !== 0n || stat.mtimeNs < 0n) pax["mtime"] = formatTime(stat.mtimeNs);
-  if (stat.uid > MAX_USTAR_ID) pax["uid"] = String(stat.uid);
-  if (stat.gid > MAX_USTAR_ID) pax["gid"] = String(stat.gid);
-  if (type !== "symlink") {
-    const target = { path: `/proc/self/fd/${fd}`, follow: true };
-    for (const name of [...listXattrs(target)].sort()) {
-      const value = name.startsWith("trusted.overlay.") ? undefined : getXattr(target, name);
-      if (value) pax[`SCHILY.xattr.${name}`] = fromBytes(value);
+/**
+ * Exactly `size` bytes of the very file that is open: one that grows meanwhile is cut, one that shrinks
+ * is filled up with zeros.
+ */
+async function* readContents(pathFd: number, size: number): AsyncGenerator<Uint8Array, void> {
+  const fd = openSync(`/proc/self/fd/${pathFd}`, O_RDONLY);
+  let read = 0;
+  if (size <= SMALL_BYTES) {
+    const contents = readSmall(fd, size);
+    read = contents.length;
+    yield contents;
+  } else {
+    for await (const chunk of createReadStream("", { fd, end: size - 1 })) {
+      read += chunk.length;
+      yield chunk;
     }
   }
-  return Object.keys(pax).length === 0 ? null : pax;
+  for (; read < size; read += SMALL_BYTES) yield Buffer.alloc(Math.min(SMALL_BYTES, size - read));
 }
 
-function formatTime(ns: bigint): string {
-  const absolute = ns < 0n ? -ns : ns;
-  const fraction = (absolute % NS).toString().padStart(9, "0");
-  return `${ns < 0n ? "-" : ""}${absolute / NS}.${fraction}`;
+/** Closes the descriptor. */
+function readSmall(fd: number, size: number): Uint8Array {
+  try {
+    const buffer = Buffer.allocUnsafe(size);
+    let at = 0;
+    for (let got = -1; at < size && got !== 0; at += got)
+      got = readSync(fd, buffer, at, size - at, at);
+    return buffer.subarray(0, at);
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -165,6 +165,8 @@ const PROCESS_FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   Labels: object,
   Volumes: object,
   ExposedPorts: object,
+  Shell: strings,
+  OnBuild: strings,
 };
 
 /** docker writes null where there is nothing. */
