@@ -14,6 +14,11 @@ export function layersOf(config: Pick<ContainerConfig, "layers">): ContainerLaye
   return config.layers ?? NO_LAYERS;
 }
 
+/** The record with these layers. */
+export function withLayers(config: ContainerConfig, layers: ContainerLayers): ContainerConfig {
+  return { ...config, version: 2, layers };
+}
+
 export function rootModeOf({ request }: Pick<ContainerConfig, "request">): RootMode {
   return request.rootMode ?? "private";
 }
@@ -24,7 +29,7 @@ export function currentUpper(engine: Engine, config: ContainerConfig): Upper | u
   return upperPaths(engine, { container: config.id, number: layersOf(config).current });
 }
 
-function upperPaths(engine: Engine, { container, number }: FrozenLayer): Upper {
+export function upperPaths(engine: Engine, { container, number }: FrozenLayer): Upper {
   const suffix = number === 0 ? "" : `.${number}`;
   const dir = `${containersDirectory(engine)}/${container}`;
   return { dir: `${dir}/upper${suffix}`, work: `${dir}/work${suffix}` };
@@ -38,4 +43,17 @@ export function layerPath(engine: Engine, layer: FrozenLayer): string {
 export function lowerDirectories(engine: Engine, config: ContainerConfig): readonly string[] {
   const frozen = layersOf(config).frozen.map((layer) => layerPath(engine, layer));
   return [...frozen, ...(config.image?.layers ?? [])];
+}
+
+const UPPER = /^upper(?:\.(\d+))?$/;
+const OTHER = /^(?:work(?:\.\d+)?|.+\.gone)$/;
+
+/** What a name in a container's directory is: a layer by its number, rubbish of layers, or neither. */
+export function layerOfName(
+  container: ContainerId,
+  name: string,
+): FrozenLayer | "rest" | undefined {
+  const match = UPPER.exec(name);
+  if (match) return { container, number: Number(match[1] ?? 0) };
+  return OTHER.test(name) ? "rest" : undefined;
 }
