@@ -10,6 +10,7 @@ import { measureBreakdown } from "./breakdown.ts";
 import { measureCrowd } from "./crowd.ts";
 import { loadLibrary } from "./library.ts";
 import { type Contender, formatTimings, measure, type Target } from "./measure.ts";
+import { measureLifecycle } from "./oci.ts";
 import {
   enterCgroup2View,
   findPeers,
@@ -45,6 +46,7 @@ async function bench(): Promise<void> {
   await libraryRun(contest);
   await commandLineRun(contest);
   await libraryExec(contest);
+  say(await measureLifecycle(workspace, peers, ROUNDS));
   say(await parts(contest));
   say(await measureCrowd(library, workspace, CROWD));
   say(await measureBreakdown(workspace, quick ? 10 : 50));

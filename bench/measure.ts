@@ -9,7 +9,7 @@ import { setTimeout } from "node:timers/promises";
  * Between two turns: the kernel takes a container's network namespace apart after its end, and whoever
  * comes next would wait for the one before.
  */
-const REST_MS = 25;
+export const REST_MS = 25;
 
 export interface Contender {
   readonly name: string;
