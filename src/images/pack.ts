@@ -189,11 +189,19 @@ class Packing {
     return { entry: sink, packed: promise };
   }
 
-  async #writeFile(header: TarHeader, { fd, stat }: PackedFile): Promise<void> {
+  async #writeFile(header: TarHeader, { path, fd, stat }: PackedFile): Promise<void> {
     const { entry, packed } = this.#begin(header);
-    for await (const chunk of readContents(fd, Number(stat.size))) {
+    const size = Number(stat.size);
+    let written = 0;
+    const write = async (chunk: Uint8Array) => {
+      written += chunk.length;
       if (!entry.write(chunk)) await once(entry, "drain");
+    };
+    for await (const chunk of readContents(fd, size)) await write(chunk);
+    if (written < size) {
+      this.#how.warn?.(`"${shown(path)}" has become shorter while it was read: zeros fill it up`);
     }
+    while (written < size) await write(Buffer.alloc(Math.min(SMALL_BYTES, size - written)));
     entry.end();
     await packed;
   }
@@ -204,24 +212,11 @@ function shown(path: string): string {
   return `/${Buffer.from(path, "latin1").toString()}`;
 }
 
-/**
- * Exactly `size` bytes of the very file that is open: one that grows meanwhile is cut, one that shrinks
- * is filled up with zeros.
- */
+/** At most `size` bytes of the very file that is open: one that grows meanwhile is cut. */
 async function* readContents(pathFd: number, size: number): AsyncGenerator<Uint8Array, void> {
   const fd = openSync(`/proc/self/fd/${pathFd}`, O_RDONLY);
-  let read = 0;
-  if (size <= SMALL_BYTES) {
-    const contents = readSmall(fd, size);
-    read = contents.length;
-    yield contents;
-  } else {
-    for await (const chunk of createReadStream("", { fd, end: size - 1 })) {
-      read += chunk.length;
-      yield chunk;
-    }
-  }
-  for (; read < size; read += SMALL_BYTES) yield Buffer.alloc(Math.min(SMALL_BYTES, size - read));
+  if (size <= SMALL_BYTES) yield readSmall(fd, size);
+  else yield* createReadStream("", { fd, end: size - 1 }) as AsyncIterable<Uint8Array>;
 }
 
 /** Closes the descriptor. */
@@ -229,8 +224,11 @@ function readSmall(fd: number, size: number): Uint8Array {
   try {
     const buffer = Buffer.allocUnsafe(size);
     let at = 0;
-    for (let got = -1; at < size && got !== 0; at += got)
-      got = readSync(fd, buffer, at, size - at, at);
+    while (at < size) {
+      const got = readSync(fd, buffer, at, size - at, at);
+      if (got === 0) break;
+      at += got;
+    }
     return buffer.subarray(0, at);
   } finally {
     closeSync(fd);

@@ -220,7 +220,9 @@ describe("packUpper", () => {
     const { upper } = change(layers(), "head -c 3000000 /dev/urandom > large");
     const chunks: Uint8Array[] = [];
     let size = 0;
-    for await (const chunk of packUpper(upper) as AsyncIterable<Uint8Array>) {
+    const warnings: string[] = [];
+    const options = { warn: (message: string) => warnings.push(message) };
+    for await (const chunk of packUpper(upper, options) as AsyncIterable<Uint8Array>) {
       // Well into the file: its header has said how long it is.
       if (size < 100_000 && size + chunk.length >= 100_000)
         truncateSync(join(upper, "large"), 1_000_000);
@@ -229,6 +231,7 @@ describe("packUpper", () => {
     }
     const listed = gnuList(Buffer.concat(chunks));
     assert.match(listed.join("\n"), / 3000000 .* large$/m);
+    assert.match(warnings.join("\n"), /^"\/large" has become shorter/);
   });
 });
 
