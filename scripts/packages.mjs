@@ -51,6 +51,11 @@ export const TEST_PACKAGES = [
   { name: "netavark", file: "/usr/lib/podman/netavark", purpose: "podman's networks" },
   { name: "buildah", file: "buildah", purpose: "an engine over tsrun-oci" },
   { name: "containerd", file: "containerd", purpose: "an engine over tsrun-oci" },
+  {
+    name: "containernetworking-plugins",
+    file: "/usr/lib/cni/bridge",
+    purpose: "the network of Kubernetes' pods",
+  },
   { name: "docker.io", file: "dockerd", purpose: "an engine over tsrun-oci" },
   { name: "iptables", file: "iptables", purpose: "Docker's networks" },
   { name: "clang", file: "clang", purpose: "fuzzes the plan decoder" },

@@ -2,8 +2,8 @@
  * npm test [SUITE…] [FILE…]: everything, on this machine and, at the same time, in the test VM; or
  * the named suites, or the named files. The last line is "N passed, N failed, N skipped".
  *
- * In the VM run test/vm, all of test/native and test/kernel but what says `// @no-vm`, and of test/e2e
- * what says `// @vm`.
+ * In the VM run test/vm, all of test/native and test/kernel but what says `// @no-vm`, and of test/e2e and
+ * test/engines what says `// @vm`.
  */
 import { globSync, readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
@@ -209,7 +209,7 @@ function vmFiles(): string[] {
   return [
     ...all("test/vm/**/*.test.ts"),
     ...all("test/{native,kernel}/**/*.test.ts").filter((file) => !says(file, "no-vm")),
-    ...all("test/e2e/**/*.test.ts").filter((file) => says(file, "vm")),
+    ...all("test/{e2e,engines}/**/*.test.ts").filter((file) => says(file, "vm")),
   ];
 }
 

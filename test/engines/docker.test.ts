@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { Pty } from "../support/pty.ts";
+import { dockerUnavailable, startDocker } from "./docker-daemon.ts";
 import { importableImage } from "./image.ts";
-import { Client, PrivateHost, RUNTIME, unavailable, until } from "./private-host.ts";
+import { type Client, PrivateHost, until } from "./private-host.ts";
 
 const IMAGE = "busybox:test";
-const skip = unavailable("/usr/sbin/dockerd", "/usr/bin/containerd", "/usr/bin/docker");
+const skip = dockerUnavailable();
 
 describe("docker", { skip: skip ?? false }, () => {
   let host: PrivateHost;
@@ -15,23 +16,7 @@ describe("docker", { skip: skip ?? false }, () => {
 
   before(async () => {
     host = await PrivateHost.open();
-    const config = host.file("daemon.json");
-    const socket = host.file("docker.sock");
-    writeFileSync(
-      config,
-      JSON.stringify({
-        ...{ "data-root": host.file("data"), "exec-root": host.file("exec") },
-        ...{ pidfile: host.file("pid"), hosts: [`unix://${socket}`] },
-        ...{ "storage-driver": "vfs", bip: "172.31.255.1/24" },
-        // What a root without CAP_SYS_RESOURCE may set.
-        "oom-score-adjust": 0,
-        "default-ulimits": { nofile: { Name: "nofile", Soft: 20_000, Hard: 20_000 } },
-        "default-runtime": "tsrun",
-        runtimes: { tsrun: { path: RUNTIME } },
-      }),
-    );
-    await host.daemon(["dockerd", "--config-file", config], socket);
-    docker = new Client(host, ["docker", "--host", `unix://${socket}`]);
+    docker = await startDocker(host);
     await docker.ok("load", "--input", await importableImage(host, IMAGE));
   });
   after(() => host[Symbol.asyncDispose]());

@@ -24,7 +24,7 @@ import { busyboxRoot } from "../support/roots.ts";
 
 /** The built runtime, or another one to compare with. */
 export const RUNTIME = process.env["RUNTIME"] || join(import.meta.dirname, "../../bin/tsrun-oci");
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 
 export class PrivateHost implements AsyncDisposable {
   /** For the engine's files; removed at the end. */
@@ -34,18 +34,22 @@ export class PrivateHost implements AsyncDisposable {
   readonly #daemons: ChildProcess[] = [];
   #first = 0;
 
-  private constructor() {
+  private constructor(init: readonly string[]) {
     this.base = mkdtempSync(join(tmpdir(), "tsrun-engine-"));
-    this.#cgroup = join(cgroup2MountPoint() ?? "", basename(this.base));
+    const cgroups = cgroup2MountPoint() ?? "";
+    // A machine's own hierarchy is left as it is; the test VM's is all the tests'.
+    if (process.env["TSRUN_VM"] !== undefined) handDownControllers(cgroups);
+    this.#cgroup = join(cgroups, basename(this.base));
     mkdirSync(this.#cgroup);
     mkdirSync(join(this.#cgroup, "holder"));
-    this.#holder = spawn(join(import.meta.dirname, "private-host.sh"), [this.#cgroup], {
+    this.#holder = spawn(join(import.meta.dirname, "private-host.sh"), [this.#cgroup, ...init], {
       stdio: ["ignore", "pipe", "inherit"],
     });
   }
 
-  static async open(): Promise<PrivateHost> {
-    const host = new PrivateHost();
+  /** `init` is what its first process becomes: by default nothing of interest. */
+  static async open(init: readonly string[] = []): Promise<PrivateHost> {
+    const host = new PrivateHost(init);
     const { stdout, pid } = host.#holder;
     if (stdout === null || pid === undefined) throw new Error("the private host did not start");
     const [line] = (await once(stdout, "data")) as [Buffer];
@@ -59,6 +63,19 @@ export class PrivateHost implements AsyncDisposable {
 
   file(name: string): string {
     return join(this.base, name);
+  }
+
+  /** A cable from this host's new device `name` to the other's device of the same name. */
+  async connect(other: PrivateHost, name: string): Promise<void> {
+    const ends = [name, "netns", String(this.#first), "type", "veth", "peer"];
+    const peer = ["name", name, "netns", String(other.#first)];
+    const { status, stderr } = await runProgram("ip", ["link", "add", ...ends, ...peer]);
+    if (status !== 0) throw new Error(stderr);
+  }
+
+  /** A file of the host's cgroups, by its path as the host sees it. */
+  cgroupFile(path: string): string {
+    return join(this.#cgroup, path);
   }
 
   /** A tar archive of busybox's root, for an engine to import. */
@@ -77,11 +94,11 @@ export class PrivateHost implements AsyncDisposable {
 
   /** The command line that runs `argv` on this host. */
   argv(argv: readonly string[]): [string, ...string[]] {
+    // Into its cgroup first: with "nsdelegate", as the test VM mounts them, nobody enters from outside.
     return [
-      ...(["nsenter", `--target=${this.#first}`] as const),
-      ...["--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup"],
-      ...["sh", "-c", 'echo 0 > /sys/fs/cgroup/init/cgroup.procs && exec "$@"', "sh"],
-      ...argv,
+      ...(["sh", "-c", 'echo 0 > "$0" && exec nsenter "$@"'] as const),
+      ...[this.cgroupFile("init/cgroup.procs"), `--target=${this.#first}`],
+      ...["--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--", ...argv],
     ];
   }
 
@@ -92,7 +109,7 @@ export class PrivateHost implements AsyncDisposable {
 
   /** Starts a daemon, whose output goes to a file, and waits for its socket. */
   async daemon(argv: readonly string[], socket: string): Promise<void> {
-    const log = this.file(`${argv[0]}.log`);
+    const log = this.file(`${basename(argv[0] ?? "")}.log`);
     const [command, ...rest] = this.argv(["sh", "-c", `exec "$@" > ${log} 2>&1`, "sh", ...argv]);
     const daemon = spawn(command, rest, { stdio: "ignore" });
     this.#daemons.push(daemon);
@@ -107,13 +124,21 @@ export class PrivateHost implements AsyncDisposable {
     );
   }
 
+  /** Also of one that was ended before. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#holder.exitCode !== null || this.#holder.signalCode !== null) return;
     const ended = once(this.#holder, "exit");
     process.kill(this.#first, "SIGKILL"); // process 1: the kernel ends all others with it
     await ended;
     await removeCgroup(this.#cgroup);
     rmSync(this.base, { recursive: true, force: true });
   }
+}
+
+function handDownControllers(folder: string): void {
+  const names = readFileSync(join(folder, "cgroup.controllers"), "utf8").trim().split(" ");
+  const wanted = names.map((name) => `+${name}`).join(" ");
+  writeFileSync(join(folder, "cgroup.subtree_control"), wanted);
 }
 
 /** Its processes have ended; the kernel lets go of their cgroups a moment later. */
@@ -167,7 +192,8 @@ export function unavailable(...files: readonly string[]): string | undefined {
 
 /** Waits until `look` gives what is wanted. */
 export async function until(what: string, look: () => Promise<boolean>): Promise<void> {
-  for (let wait = 0; wait < 100; wait += 1) {
+  const deadline = performance.now() + TIMEOUT_MS;
+  while (performance.now() < deadline) {
     if (await look()) return;
     await sleep(100);
   }
