@@ -11,31 +11,27 @@ import {
   existsSync,
   globSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type BuildOptions, build } from "esbuild";
-import { createBusyboxRoot } from "./busybox-root.ts";
 import { buildLatePackages, latePackages } from "./late-packages.ts";
 import { nodeBuiltins } from "./node-builtins.ts";
+import { CLI_COMMANDS, OCI_COMMANDS, warmCaches } from "./warm-caches.ts";
 
 const PROJECT = resolve(import.meta.dirname, "..");
 const DIST = join(PROJECT, "dist");
 const NEXT = join(PROJECT, `dist.${process.pid}`);
 const STAMP = ".sources";
-const CODE_CACHE = join(PROJECT, "scripts/code-cache.cjs");
-const BUSYBOX = "/bin/busybox";
 const INPUTS = [
   "src/**/*.ts",
   "package.json",
   "package-lock.json",
   "tsconfig*.json",
-  "scripts/{build,late-packages,node-builtins}.ts",
+  "scripts/{build,late-packages,node-builtins,warm-caches}.ts",
   "scripts/{cli-entry,code-cache}.cjs",
 ];
 
@@ -74,8 +70,7 @@ if (current && !force) {
   rmSync(DIST, { recursive: true, force: true });
   renameSync(NEXT, DIST);
   generatePages();
-  warmCodeCache();
-  warmRuntimeCache();
+  warmCaches(DIST);
   writeFileSync(join(DIST, STAMP), sources);
   say(`built dist/ and native/build/ in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
@@ -165,70 +160,11 @@ function generatePages(): void {
 /** Both command lines begin in the same way. */
 function copyEntries(): void {
   const entry = readFileSync(join(PROJECT, "scripts/cli-entry.cjs"), "utf8");
-  writeFileSync(join(NEXT, "cli.cjs"), entry);
-  writeFileSync(join(NEXT, "oci.cjs"), entry.replaceAll("tsrun.cjs", "tsrun-oci.cjs"));
-}
-
-/** The cache is of the functions that these commands call; see cli-entry.cjs. */
-function warmCodeCache(): void {
-  const bundle = join(DIST, "tsrun.cjs");
-  const folder = mkdtempSync(join(tmpdir(), "tsrun-build-"));
-  const root = join(folder, "rootfs");
-  const own = ["--root", join(folder, "store"), "--run-root", join(folder, "run")];
-  try {
-    mkdirSync(root);
-    const commands = [
-      [...own, "version"],
-      [...own, "ps"],
-      [...own, "plan", "--rootfs", root, "true"],
-    ];
-    for (const args of commands) check([process.execPath, CODE_CACHE, bundle, ...args]);
-    if (process.getuid?.() === 0 && existsSync(BUSYBOX)) {
-      createBusyboxRoot({ busybox: BUSYBOX, folder: root });
-      const run = [...own, "run", "--rm", "--network", "none", "--rootfs", root, "true"];
-      // On a host where no container can run, what it called until then is worth keeping as well.
-      spawnSync(process.execPath, [CODE_CACHE, bundle, ...run], {
-        stdio: "ignore",
-        timeout: 20_000,
-      });
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** The same for tsrun-oci: a container's whole life, as an engine leads it. */
-function warmRuntimeCache(): void {
-  const bundle = join(DIST, "tsrun-oci.cjs");
-  const folder = mkdtempSync(join(tmpdir(), "tsrun-build-"));
-  const id = `build-${process.pid}`;
-  const call = (...args: readonly string[]) =>
-    spawnSync(process.execPath, [CODE_CACHE, bundle, "--root", join(folder, "run"), ...args], {
-      cwd: folder,
-      stdio: "ignore",
-      timeout: 20_000,
-    }).status === 0;
-  try {
-    call("list");
-    if (process.getuid?.() !== 0 || !existsSync(BUSYBOX)) return;
-    mkdirSync(join(folder, "rootfs"));
-    createBusyboxRoot({ busybox: BUSYBOX, folder: join(folder, "rootfs") });
-    call("spec");
-    const file = join(folder, "config.json");
-    const spec = JSON.parse(readFileSync(file, "utf8"));
-    Object.assign(spec.process, { terminal: false, args: ["sleep", "60"] });
-    writeFileSync(file, JSON.stringify(spec));
-    // On a host where no container can run, what was called until then is worth keeping as well.
-    const operands = new Map([
-      ["exec", ["true"]],
-      ["kill", ["KILL"]],
-    ]);
-    const life = ["create", "start", "state", "exec", "kill"];
-    life.every((command) => call(command, id, ...(operands.get(command) ?? [])));
-  } finally {
-    call("delete", "--force", id);
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const withCommands = (text: string, commands: readonly string[]) =>
+    text.replace("@COMMANDS@", commands.join(" "));
+  writeFileSync(join(NEXT, "cli.cjs"), withCommands(entry, CLI_COMMANDS));
+  const runtime = entry.replaceAll("/tsrun", "/tsrun-oci");
+  writeFileSync(join(NEXT, "oci.cjs"), withCommands(runtime, OCI_COMMANDS));
 }
 
 function tsrun(args: readonly string[]): string {

@@ -1,15 +1,14 @@
 "use strict";
 /**
- * node code-cache.cjs BUNDLE ARGUMENT…: runs the command line as cli-entry.cjs does, and at its end
- * keeps what V8 has compiled until then in BUNDLE.cache, beside what was in it before.
+ * node code-cache.cjs BUNDLE CACHE ARGUMENT…: runs the command line as cli-entry.cjs does, and at its
+ * end keeps in CACHE what V8 has compiled until then, beside what was in it before.
  */
 const { existsSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
 const { createRequire } = require("node:module");
 const { dirname } = require("node:path");
 const { Script } = require("node:vm");
 
-const [file, ...words] = process.argv.slice(2);
-const cache = `${file}.cache`;
+const [file, cache, ...words] = process.argv.slice(2);
 const [before, after] = ["(function (exports, require, module, __filename, __dirname) {", "\n})"];
 const script = new Script(before + readFileSync(file, "latin1") + after, {
   filename: file,
