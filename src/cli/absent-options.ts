@@ -4,7 +4,6 @@
 const PORTS =
   "Published ports and networks with addresses are not there yet: use --network host, or ns:PATH.";
 const CPUS = "Use --cpus, the most cpu time in cores.";
-const VOLUMES = "Named volumes are not there yet: mount a directory of the host with --volume.";
 
 const INSTEAD: ReadonlyMap<string, string> = new Map([
   ["-p", PORTS],
@@ -25,8 +24,11 @@ const INSTEAD: ReadonlyMap<string, string> = new Map([
   ["--blkio-weight", "cgroup v2 calls it --io-weight."],
   ["--memory-swappiness", "cgroup v2 has no such setting: use --memory-swap."],
   ["--kernel-memory", "cgroup v2 counts the kernel's memory in --memory."],
-  ["--volumes-from", VOLUMES],
-  ["--volume-driver", VOLUMES],
+  [
+    "--volumes-from",
+    "Name the same volumes with --volume: `tsrun inspect` lists a container's Mounts.",
+  ],
+  ["--volume-driver", "There is one driver, local: `tsrun volume create --opt` has its options."],
   ["--log-driver", "tsrun keeps the log itself: --log-opt rotates it, `tsrun logs` reads it."],
   ["--gpus", "Give it the devices themselves with --device."],
   ["--pod", "Containers share namespaces by --network, --pid and --ipc container:NAME."],

@@ -6,6 +6,7 @@ import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path/posix";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import type { ContainerRequest, MountRequest, NamespacesRequest } from "../engine/index.ts";
+import { parseChoice } from "./filters.ts";
 import type { OptionValues } from "./option-values.ts";
 import { parseCpuList } from "./options/cpu-list.ts";
 import { parseDevice, parseDeviceRule } from "./options/devices.ts";
@@ -179,6 +180,9 @@ function mounts(
 
 function rootStorage(options: OptionValues) {
   return {
+    imageVolumes: parsed(options, "image-volume", (flag, text) =>
+      parseChoice(flag, text, ["anonymous", "tmpfs", "ignore"] as const),
+    ),
     readOnly: options.flag("read-only") || undefined,
     rootMode: parsed(options, "root-mode", parseRootMode),
     rootSizeBytes: size(options, "root-size", "256m"),

@@ -26,13 +26,23 @@ export async function forEachOf<T>(
     }
   }
   if (failures.length === 1) throw failures[0];
-  if (failures.length > 1) throw new AggregateError(failures, "several containers failed");
+  if (failures.length > 1) throw new AggregateError(failures, "several of them failed");
 }
+
+const LISTERS = { container: "ps -a", volume: "volume ls" } as const;
 
 /** The names that were typed, or with --all what `list` finds; one of the two. */
 export async function namedOrAll(
   command: string,
-  { all, operands }: { readonly all: boolean; readonly operands: readonly string[] },
+  {
+    all,
+    operands,
+    kind = "container",
+  }: {
+    readonly all: boolean;
+    readonly operands: readonly string[];
+    readonly kind?: "container" | "volume";
+  },
   list: () => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
   if (all && operands.length > 0) {
@@ -41,8 +51,8 @@ export async function namedOrAll(
     });
   }
   if (!all && operands.length === 0) {
-    throw new TsrunError("INVALID_ARGUMENT", `"tsrun ${command}" needs a CONTAINER`, {
-      hint: "Name one or more containers, or use --all; `tsrun ps -a` lists them.",
+    throw new TsrunError("INVALID_ARGUMENT", `"tsrun ${command}" needs a ${kind.toUpperCase()}`, {
+      hint: `Name one or more ${kind}s, or use --all; \`tsrun ${LISTERS[kind]}\` lists them.`,
     });
   }
   return all ? list() : [...new Set(operands)];

@@ -9,6 +9,7 @@ import { REGISTRY_COMMANDS } from "./table/registry-commands.ts";
 import { RUN_COMMANDS } from "./table/run-commands.ts";
 import { SYSTEM_COMMANDS } from "./table/system-commands.ts";
 import type { CommandSpec } from "./table/types.ts";
+import { VOLUME_COMMANDS } from "./table/volume-commands.ts";
 
 export const COMMANDS: readonly CommandSpec[] = [
   ...RUN_COMMANDS,
@@ -16,5 +17,6 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...LOOK_COMMANDS,
   ...REGISTRY_COMMANDS,
   ...IMAGE_COMMANDS,
+  ...VOLUME_COMMANDS,
   ...SYSTEM_COMMANDS,
 ];

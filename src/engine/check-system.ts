@@ -6,6 +6,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { checkImageStore, ImageStore, removeAbandoned } from "../images/index.ts";
 import { readProcs } from "../runtime/index.ts";
+import { abandonedVolumes, removeAbandonedVolume } from "../volumes/index.ts";
 import { observeContainer } from "./container.ts";
 import { isContainerId, shortId } from "./container-id.ts";
 import { containerPaths, type Engine, namesDirectory, runContainersDirectory } from "./engine.ts";
@@ -13,14 +14,23 @@ import { containerCgroup } from "./host.ts";
 import { repairRemnant } from "./reconcile.ts";
 import type { ContainerConfig, ContainerId } from "./records.ts";
 import { removeRunCgroup } from "./release.ts";
-import { deleteContainer, deleteTree } from "./remove.ts";
+import { deleteContainer, deleteContainerDirectory } from "./remove.ts";
 import { listContainerIds, readConfig } from "./store/config.ts";
 import { type Lock, tryLockContainer } from "./store/lock.ts";
 import { isStaleLink, listNames, readNameLink, releaseName } from "./store/names.ts";
 import { hasRunDirectory, readBootId, readState, removeRunDirectory } from "./store/state.ts";
 import { storeError } from "./store/store-error.ts";
+import { findUnusedMounts, releaseVolumeNamed } from "./volumes/use.ts";
 
-export type FindingKind = "run" | "ended" | "half-made" | "name" | "cgroup" | "image" | "damaged";
+export type FindingKind =
+  | "run"
+  | "ended"
+  | "half-made"
+  | "name"
+  | "cgroup"
+  | "image"
+  | "volume"
+  | "damaged";
 
 export interface Finding {
   readonly kind: FindingKind;
@@ -50,6 +60,7 @@ export async function checkSystem(
   checkNames(check);
   await checkCgroups(check);
   await checkImages(check);
+  await checkVolumes(check);
   if (images) {
     const store = new ImageStore(engine.root);
     for (const { repaired, ...finding } of await checkImageStore(store, { repair })) {
@@ -91,7 +102,7 @@ async function checkContainer({ engine, repair, found }: Check, id: ContainerId)
   const seen = observeContainer(engine, id, { lockHeld: false });
   if (!seen) {
     found({ kind: "half-made", path: dir, message: "half of a container is there" });
-    if (repair) deleteTree(dir);
+    if (repair) deleteContainerDirectory(engine, id);
     return;
   }
   const { config, remnant, status } = seen;
@@ -166,6 +177,20 @@ async function checkImages({ engine, repair, found }: Check): Promise<void> {
   if (!repair) return;
   for (const path of await removeAbandoned(new ImageStore(engine.root))) {
     found({ kind: "image", path, message: "an image's import was interrupted" });
+  }
+}
+
+/** Half-made and half-removed ones, and mounts that nobody runs with. */
+async function checkVolumes({ engine, repair, found }: Check): Promise<void> {
+  for (const path of abandonedVolumes(engine.root)) {
+    found({ kind: "volume", path, message: "half of a volume is there" });
+    if (repair) removeAbandonedVolume(path);
+  }
+  const damaged = (error: TsrunError, path: string) =>
+    found({ kind: "damaged", path, message: error.message }, false);
+  for (const { name, path } of findUnusedMounts(engine, damaged)) {
+    found({ kind: "volume", path, message: `the volume "${name}" is mounted, and nobody uses it` });
+    if (repair) await releaseVolumeNamed(engine, name);
   }
 }
 

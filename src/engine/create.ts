@@ -9,6 +9,7 @@ import { makeDirectories } from "../base/make-directories.ts";
 import { UndoStack } from "../base/undo.ts";
 import { removeTree } from "../ffi/index.ts";
 import { createUpper } from "../overlay/index.ts";
+import { randomVolumeName } from "../volumes/index.ts";
 import { containerHostname, resolveProcess } from "./bundle/process.ts";
 import { checkRequest } from "./bundle/request.ts";
 import { randomContainerId, shortId } from "./container-id.ts";
@@ -25,6 +26,8 @@ import { type Lock, lockContainer } from "./store/lock.ts";
 import { nameInUse, readNameLink, releaseName, takeName } from "./store/names.ts";
 import { inStore } from "./store/store-error.ts";
 import { chooseIdMaps } from "./userns.ts";
+import { claimVolumes } from "./volumes/claim.ts";
+import { nameVolumes } from "./volumes/requested.ts";
 
 /**
  * Records a new container. Throws INVALID_ARGUMENT for a request that cannot be meant, NOT_FOUND for
@@ -48,17 +51,24 @@ export interface CreatedContainer {
 export async function createLocked(
   engine: Engine,
   request: ContainerRequest,
-  { throwaway = false }: { readonly throwaway?: boolean } = {},
+  {
+    throwaway = false,
+    root = resolveRoot(engine, request),
+  }: { readonly throwaway?: boolean; readonly root?: ResolvedRoot } = {},
 ): Promise<CreatedContainer> {
   checkRequest(request);
   await using undo = new UndoStack();
-  const root = resolveRoot(engine, request);
-  const resolved = lookUpRequest(engine, request);
+  const resolved = nameVolumes(
+    lookUpRequest(engine, request),
+    Object.keys(root.defaults.Volumes ?? {}),
+    randomVolumeName,
+  );
   makeBindSources(request, undo);
   if (root.image) makeMountPoints(engine);
   const { id, held } = await makeDirectory(engine, root.rootLayer, undo);
   const name = await claimName(engine, { wanted: request.name, throwaway, id });
   undo.defer(() => releaseOwnName(engine, name, id));
+  using _volumes = await claimVolumes(engine, id, resolved, undo);
   using userns = await chooseIdMaps(engine, request.namespaces?.user);
   const config = composeConfig({ id, name, request: resolved, root, userns: userns.maps });
   writeConfig(engine, config);

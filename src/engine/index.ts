@@ -17,7 +17,12 @@ export { type CopyOptions, copyFromContainer, copyToContainer } from "./copy.ts"
 export { createContainer } from "./create.ts";
 export { diffContainer } from "./diff.ts";
 export { type Engine, type EngineOptions, openEngine } from "./engine.ts";
-export { type EngineEvent, EVENT_STATUSES, type EventFilters } from "./events/event.ts";
+export {
+  type EngineEvent,
+  EVENT_STATUSES,
+  EVENT_TYPES,
+  type EventFilters,
+} from "./events/event.ts";
 export { type WatchEventsOptions, watchEvents } from "./events/watch.ts";
 export { type ExecOptions, type ExecRequest, type ExecSession, execInContainer } from "./exec.ts";
 export {
@@ -68,4 +73,20 @@ export { type StopOptions, stopContainer } from "./stop.ts";
 export { containerTop, type ProcessRow } from "./top.ts";
 export { updateContainer } from "./update.ts";
 export { type ContainerUsage, readContainerUsage } from "./usage.ts";
+export {
+  createVolume,
+  exportVolume,
+  importVolume,
+  inspectVolume,
+  listVolumes,
+  type PrunedVolumes,
+  pruneVolumes,
+  type RemoveVolumeOptions,
+  readVolumeSize,
+  removeVolume,
+  type VolumeCreation,
+  type VolumeFilters,
+  type VolumeView,
+} from "./volumes/manage.ts";
+export { readVolumePath } from "./volumes/use.ts";
 export { type WaitCondition, type WaitOptions, waitContainer } from "./wait.ts";

@@ -14,6 +14,7 @@ import { lookUpRequest } from "./request-facts.ts";
 import { resolveRoot } from "./root.ts";
 import { planRelay } from "./start.ts";
 import { chooseIdMaps } from "./userns.ts";
+import { nameVolumes } from "./volumes/requested.ts";
 
 /** Every container has another id; a plan always has this one, so that plans can be compared. */
 const PLAN_ID = "0".repeat(64) as ContainerId;
@@ -30,7 +31,11 @@ export async function planContainer(
   const config = composeConfig({
     id: PLAN_ID,
     name: request.name ?? PLAN_NAME,
-    request: lookUpRequest(engine, request),
+    request: nameVolumes(
+      lookUpRequest(engine, request),
+      Object.keys(root.defaults.Volumes ?? {}),
+      () => PLAN_ID,
+    ),
     root,
     userns: userns.maps,
   });

@@ -40,6 +40,7 @@ import { type EncodedPlan, encodeFromTemplate } from "./plan-template.ts";
 import type { ContainerConfig, ContainerId } from "./records.ts";
 import { planRoot, rootDirectories } from "./root.ts";
 import { readUserFiles } from "./user-files.ts";
+import { readVolumeSources } from "./volumes/use.ts";
 
 export interface PreparedRun {
   readonly spec: OciSpec;
@@ -76,6 +77,7 @@ export async function prepareRun(
   const root = planRoot(engine, config);
   const user = readUser(rootDirectories(engine, config), config.process.user, request.groupAdd);
   const security = containerSecurity(config, user);
+  const volumes = readVolumeSources(engine, config);
   const spec = composeSpec(config, {
     rootPath: paths.rootfs,
     cgroupParent: cgroupParent(request.cgroupParent),
@@ -83,14 +85,15 @@ export async function prepareRun(
     user,
     resources: readResourceFacts(),
     security,
-    mounts: { etc: paths.etc, ...readIpcPeer(engine, config) },
+    mounts: { etc: paths.etc, volumes, ...readIpcPeer(engine, config) },
     namespacePaths: readPeers(engine, config),
     ...(security.allDevices ? { hostDevices: readHostDevices() } : {}),
     ...(terminal?.rows && terminal.cols
       ? { terminalSize: { rows: terminal.rows, cols: terminal.cols } }
       : {}),
   });
-  const facts = withOwnFiles(probeHost(spec), Object.values(paths.etc));
+  const directories = [...volumes.values()].flatMap(({ path, isOurs }) => (isOurs ? [path] : []));
+  const facts = withOwn(probeHost(spec), { files: Object.values(paths.etc), directories });
   const prepared = await prepareLaunch(spec, root, filterCache(engine));
   const launchOf = (relay: RelayPlan, { fault, timings = false }: PlanOptions = {}) => ({
     ...{ id, root, mountPoint: paths.rootfs, prepared },
@@ -171,9 +174,16 @@ export function filterCache(engine: Engine): { arch: MachineArch; cacheDir: stri
 }
 
 /** The container's own /etc files are only written when it is started. */
-function withOwnFiles(facts: HostFacts, files: readonly string[]): HostFacts {
+function withOwn(
+  facts: HostFacts,
+  {
+    files,
+    directories,
+  }: { readonly files: readonly string[]; readonly directories: readonly string[] },
+): HostFacts {
   const sources = new Map(facts.rootfs.sources);
   for (const file of files) sources.set(file, "file");
+  for (const directory of directories) sources.set(directory, "directory");
   return { ...facts, rootfs: { ...facts.rootfs, sources } };
 }
 

@@ -12,6 +12,7 @@ import { containerCgroup } from "./host.ts";
 import type { ContainerConfig, ContainerState, ProcessIdentity } from "./records.ts";
 import { openProcess } from "./store/process-identity.ts";
 import { readBootId, removeRunDirectory } from "./store/state.ts";
+import { releaseVolumes } from "./volumes/use.ts";
 
 /** How long a supervisor may tidy up: unmounting an overlay can sync a whole file system. */
 const SUPERVISOR_END_MS = 30_000;
@@ -71,6 +72,7 @@ export async function releaseRun(
   }
   faultPoint();
   removeRunDirectory(engine, config.id);
+  await releaseVolumes(engine, config);
 }
 
 /** Kills every process in the cgroup and below, and removes it; one that is gone is fine. */

@@ -12,6 +12,8 @@ import { stopLocked } from "./stop.ts";
 import { removeConfig } from "./store/config.ts";
 import { readNameLink, releaseName } from "./store/names.ts";
 import { storeError } from "./store/store-error.ts";
+import { forgetOwnVolumes, removeOwnVolumes } from "./volumes/claim.ts";
+import { volumeMounts } from "./volumes/requested.ts";
 
 export interface RemoveOptions {
   /** A running container is killed first. */
@@ -20,6 +22,8 @@ export interface RemoveOptions {
   readonly timeoutSeconds?: number;
   /** A container that does not exist is no error. */
   readonly ignoreMissing?: boolean;
+  /** Also the volumes that were made for it alone. They always go with one that is removed when it ends. */
+  readonly volumes?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -38,7 +42,7 @@ export async function removeContainer(
       ref,
       async (container) => {
         await stopForRemoval(engine, container, options);
-        deleteContainer(engine, container.config);
+        deleteContainer(engine, container.config, options);
         return container.config.id;
       },
       options.signal,
@@ -68,14 +72,31 @@ async function stopForRemoval(
  * Deletes what is kept of a container that does not run; the caller holds its lock. The record goes
  * first: what a kill leaves then is rubbish, which `system check --repair` finds.
  */
-export function deleteContainer(engine: Engine, config: ContainerConfig): void {
+export function deleteContainer(
+  engine: Engine,
+  config: ContainerConfig,
+  { volumes = config.request.remove ?? false }: Pick<RemoveOptions, "volumes"> = {},
+): void {
+  const { id, request } = config;
+  const ownVolumes = volumeMounts(request).some(({ anonymous }) => anonymous);
   faultPoint();
-  removeConfig(engine, config.id);
+  if (ownVolumes && !volumes) forgetOwnVolumes(engine, id);
+  removeConfig(engine, id);
   faultPoint();
-  if (readNameLink(engine, config.name) === config.id) releaseName(engine, config.name);
+  if (readNameLink(engine, config.name) === id) releaseName(engine, config.name);
   faultPoint();
-  deleteTree(containerPaths(engine, config.id).dir);
+  deleteContainerDirectory(engine, id, { ownVolumes });
   recordEvent(engine, config, "remove");
+}
+
+/** What is left of a container without a record; the caller holds its lock. */
+export function deleteContainerDirectory(
+  engine: Engine,
+  id: ContainerId,
+  { ownVolumes = true }: { readonly ownVolumes?: boolean } = {},
+): void {
+  if (ownVolumes) removeOwnVolumes(engine, id);
+  deleteTree(containerPaths(engine, id).dir);
 }
 
 /**
@@ -96,7 +117,7 @@ const USUAL_DIRECTORIES = [
  * Deletes a directory and everything in it; one that is gone is fine. A container that wrote nothing
  * costs a few system calls.
  */
-export function deleteTree(directory: string): void {
+function deleteTree(directory: string): void {
   if (!deleteUsual(directory)) removeTree(directory);
 }
 

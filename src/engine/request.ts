@@ -102,6 +102,20 @@ export type MountRequest =
       /** -v makes a missing source directory, --mount and the library's default refuse it (podman's rule). */
       readonly createSource?: boolean;
     }
+  | {
+      readonly type: "volume";
+      /** Made if it is missing. Without one: a volume of the container's own, with a random name. */
+      readonly name?: string;
+      readonly target: string;
+      /** As of a bind mount. */
+      readonly options?: readonly string[];
+      /** false (nocopy): what the image has at the target is not copied into a new volume. */
+      readonly copyUp?: boolean;
+      /** U: before each start everything in it is given to the container's user. */
+      readonly chown?: boolean;
+      /** Filled in when the container is made: its name is a random one. */
+      readonly anonymous?: boolean;
+    }
   | { readonly type: "tmpfs"; readonly target: string; readonly options?: readonly string[] };
 
 /** Bytes, and -1 for "no limit" where the flag takes it. */

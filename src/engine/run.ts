@@ -35,7 +35,7 @@ export async function runContainer(
     onCreated?.(config.id);
     started = await startLocked(engine, config, { ...options, hasRun: false });
   } catch (error) {
-    deleteContainer(engine, config);
+    deleteContainer(engine, config, { volumes: true });
     throw error;
   }
   const { attachment } = started;

@@ -30,14 +30,16 @@ import { journalHead } from "./events/event.ts";
 import { recordEvent } from "./events/record.ts";
 import { cleanupCommand } from "./exit-command.ts";
 import { checkLifecycle } from "./lifecycle.ts";
-import { type PreparedRun, prepareRun, readEtcFacts } from "./prepare.ts";
+import { type PreparedRun, prepareRun, readEtcFacts, readUser } from "./prepare.ts";
 import type { ContainerConfig, ContainerId, ProcessIdentity } from "./records.ts";
 import { removeRunCgroup, settleSupervisor } from "./release.ts";
+import { rootDirectories } from "./root.ts";
 import { forgetPreviousExit, restorePreviousExit, setPreviousExitAside } from "./store/exit.ts";
 import { readProcessIdentity } from "./store/process-identity.ts";
 import { makeRunDirectory, readBootId, removeRunDirectory, writeState } from "./store/state.ts";
 import { inStore } from "./store/store-error.ts";
 import { readyUpper } from "./upper.ts";
+import { prepareVolumes } from "./volumes/use.ts";
 
 export interface AttachRequest {
   /** Whether the caller will write to the container's stdin. */
@@ -95,6 +97,11 @@ export async function startLocked(
 ): Promise<StartedContainer> {
   if (signal?.aborted) throw startAborted(config, signal.reason);
   await using undo = new UndoStack();
+  const owner = () => {
+    const { user } = config.process;
+    return readUser(rootDirectories(engine, config), user, config.request.groupAdd);
+  };
+  using _volumes = await prepareVolumes(engine, config, { owner, undo });
   const prepared = await prepareRun(engine, config, attach);
   undo.defer(() => closePrepared(prepared.prepared));
   passed("prepared");

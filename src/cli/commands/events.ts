@@ -1,6 +1,7 @@
 import {
   type EngineEvent,
   EVENT_STATUSES,
+  EVENT_TYPES,
   type EventFilters,
   type WatchEventsOptions,
   watchEvents,
@@ -35,8 +36,11 @@ function parseEventFilters(texts: readonly string[]): EventFilters {
     "event",
     "image",
     "status",
+    "type",
+    "volume",
   ] as const);
   const statuses = [...(filters.event ?? []), ...(status ?? [])];
+  for (const each of filters.type ?? []) parseChoice("--filter type", each, EVENT_TYPES);
   for (const each of statuses) parseChoice("--filter event", each, EVENT_STATUSES);
   return { ...filters, ...(statuses.length > 0 ? { event: statuses } : {}) };
 }

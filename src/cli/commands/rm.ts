@@ -16,6 +16,7 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
   }
   const removal = {
     force,
+    ...(options.flag("volumes") ? { volumes: true } : {}),
     ignoreMissing: force || options.flag("ignore"),
     ...(time === undefined ? {} : { timeoutSeconds: parseSeconds("--time", time) }),
   };

@@ -1,4 +1,9 @@
-import { readContainerUsage, readImageUsage } from "../../engine/index.ts";
+import {
+  listVolumes,
+  readContainerUsage,
+  readImageUsage,
+  readVolumeSize,
+} from "../../engine/index.ts";
 import { openEngineFor } from "../engine-context.ts";
 import { humanSize, shortId } from "../format/human.ts";
 import { formatListing } from "../format/rows.ts";
@@ -7,12 +12,17 @@ import type { CommandCall } from "../table/types.ts";
 
 const TABLE = "{{.Type}}\t{{.Total}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}";
 const IMAGE_TABLE = "{{.Image}}\t{{.ID}}\t{{.Size}}\t{{.Shared}}\t{{.Unique}}\t{{.Containers}}";
+const VOLUME_TABLE = "{{.Name}}\t{{.Links}}\t{{.Size}}";
+const VOLUME_HEADINGS = { Name: "VOLUME NAME" };
 const IMAGE_HEADINGS = { ID: "IMAGE ID", Shared: "SHARED SIZE", Unique: "UNIQUE SIZE" };
 
 export function run({ options, globals }: CommandCall): void {
   const engine = openEngineFor(globals);
   const { images, total } = readImageUsage(engine);
   const containers = readContainerUsage(engine);
+  const volumes = listVolumes(engine).map(({ name, users }) => ({
+    ...{ name, links: users.length, size: readVolumeSize(engine, name) },
+  }));
   const usersOf = (id: string) => containers.filter(({ image }) => image === id).length;
   if (options.flag("verbose")) {
     const rows = images.map(({ image, size, shared, unique }) => ({
@@ -24,10 +34,18 @@ export function run({ options, globals }: CommandCall): void {
       Containers: usersOf(image.id),
     }));
     print(formatListing({ rows, table: IMAGE_TABLE, headings: IMAGE_HEADINGS }, undefined));
+    const volumeRows = volumes.map(({ name, links, size }) => ({
+      Name: name,
+      Links: links,
+      Size: humanSize(size, " "),
+    }));
+    const listing = { rows: volumeRows, table: VOLUME_TABLE, headings: VOLUME_HEADINGS };
+    print(`\n${formatListing(listing, undefined)}`);
     return;
   }
   const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
   const unused = images.filter(({ image }) => usersOf(image.id) === 0);
+  const free = volumes.filter(({ links }) => links === 0);
   const stopped = containers.filter(({ running }) => !running);
   const row = (
     type: string,
@@ -52,6 +70,11 @@ export function run({ options, globals }: CommandCall): void {
       "Containers",
       [containers.length, containers.length - stopped.length],
       [sum(containers.map(({ size }) => size)), sum(stopped.map(({ size }) => size))],
+    ),
+    row(
+      "Local Volumes",
+      [volumes.length, volumes.length - free.length],
+      [sum(volumes.map(({ size }) => size)), sum(free.map(({ size }) => size))],
     ),
   ];
   print(formatListing({ rows, table: TABLE, headings: {} }, options.value("format")));

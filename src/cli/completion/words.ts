@@ -13,6 +13,7 @@ export const SHELLS = ["bash", "zsh", "fish"];
 export const LISTERS: Readonly<Partial<Record<Completion, string>>> = {
   containers: "ps -a --format '{{.Names}}'",
   running: "ps --format '{{.Names}}'",
+  volumes: "volume ls -q",
   images: "image ls --format '{{.Repository}}:{{.Tag}}'",
 };
 

@@ -15,14 +15,18 @@ import {
 } from "./mount-options.ts";
 import { parseBoolean, parseOctal } from "./number.ts";
 import { parseSize } from "./size.ts";
-import type { ParsedMount } from "./volumes.ts";
+import { checkVolumeName, type ParsedMount } from "./volumes.ts";
 
 const FLAG = "--mount";
+
+type MountType = "bind" | "tmpfs" | "volume";
 
 interface Draft {
   readonly text: string;
   readonly cwd: string;
-  readonly type: "bind" | "tmpfs";
+  readonly type: MountType;
+  copyUp?: boolean;
+  chown?: boolean;
   source?: string;
   target?: string;
   readonly options: string[];
@@ -40,7 +44,7 @@ export function parseMount(text: string, cwd: string): ParsedMount {
   const draft: Draft = { text, cwd, type: mountType(text, pairs), options: [], notes: [] };
   for (const { key, value } of pairs) {
     if (key === "type") continue;
-    const read = KEYS[key] ?? (draft.type === "bind" ? BIND_KEYS[key] : TMPFS_KEYS[key]);
+    const read = KEYS[key] ?? TYPE_KEYS[draft.type][key];
     if (read) read(draft, value, key);
     else readFlag(draft, value, key);
   }
@@ -51,29 +55,42 @@ export function parseMount(text: string, cwd: string): ParsedMount {
 function mountType(
   text: string,
   pairs: readonly { readonly key: string; readonly value?: string }[],
-): "bind" | "tmpfs" {
+): MountType {
   const type = pairs.find(({ key }) => key === "type")?.value ?? "volume";
-  if (type === "bind" || type === "tmpfs") return type;
-  if (!["volume", "image", "devpts", "glob", "ramfs", "artifact"].includes(type)) {
-    throw invalidValue(FLAG, text, `"${type}" is no type of mount`, "Use type=bind or type=tmpfs.");
+  if (type === "bind" || type === "tmpfs" || type === "volume") return type;
+  if (!["image", "devpts", "glob", "ramfs", "artifact"].includes(type)) {
+    throw invalidValue(FLAG, text, `"${type}" is no type of mount`, USE_TYPES);
   }
-  throw unsupportedValue(
-    FLAG,
-    text,
-    `mounts of the type "${type}" are not there yet`,
-    "Use type=bind or type=tmpfs.",
-  );
+  throw unsupportedValue(FLAG, text, `mounts of the type "${type}" are not there yet`, USE_TYPES);
 }
 
-function finish({ text, cwd, type, source, target, options }: Draft): MountRequest {
+const USE_TYPES = "Use type=volume, type=bind or type=tmpfs.";
+
+function finish(draft: Draft): MountRequest {
+  const { text, cwd, type, source, target, options } = draft;
   if (target === undefined) {
     throw invalidValue(FLAG, text, "it has no target", "Add target=/path/in/the/container.");
   }
   if (type === "tmpfs") return { type, target, options };
+  if (type === "volume") return finishVolume(draft, target);
   if (source === undefined || source === "") {
     throw invalidValue(FLAG, text, "it has no source", "Add source=/path/on/the/host.");
   }
   return { type, source: resolve(cwd, source), target, options, createSource: false };
+}
+
+function finishVolume(
+  { text, source, options, copyUp, chown }: Draft,
+  target: string,
+): MountRequest {
+  return {
+    type: "volume",
+    ...(source === undefined ? {} : { name: checkVolumeName(FLAG, text, source) }),
+    target,
+    options,
+    ...(copyUp === undefined ? {} : { copyUp }),
+    ...(chown === undefined ? {} : { chown }),
+  };
 }
 
 const readSource: KeyReader = (draft, value, key) => {
@@ -93,8 +110,12 @@ const readReadOnly: KeyReader = (draft, value) => {
   draft.options.push(value === undefined || parseBoolean(FLAG, value) ? "ro" : "rw");
 };
 
-const refuseChown: KeyReader = (draft, value, key) => {
+const readChown: KeyReader = (draft, value, key) => {
   if (value !== undefined && !parseBoolean(FLAG, value)) return;
+  if (draft.type === "volume") {
+    draft.chown = true;
+    return;
+  }
   throw unsupportedValue(
     FLAG,
     draft.text,
@@ -114,8 +135,20 @@ const KEYS: Readonly<Record<string, KeyReader>> = {
   rw(draft, value) {
     draft.options.push(value === undefined || parseBoolean(FLAG, value) ? "rw" : "ro");
   },
-  U: refuseChown,
-  chown: refuseChown,
+  U: readChown,
+  chown: readChown,
+};
+
+const readNoCopy: KeyReader = (draft, value) => {
+  if (value === undefined || parseBoolean(FLAG, value)) draft.copyUp = false;
+};
+
+const VOLUME_KEYS: Readonly<Record<string, KeyReader>> = {
+  nocopy: readNoCopy,
+  "volume-nocopy": readNoCopy,
+  idmap(draft, value) {
+    draft.options.push(parseIdmapOption(FLAG, draft.text, value));
+  },
 };
 
 const BIND_KEYS: Readonly<Record<string, KeyReader>> = {
@@ -165,6 +198,18 @@ const TMPFS_KEYS: Readonly<Record<string, KeyReader>> = {
   notmpcopyup: (draft) => void draft.options.push("notmpcopyup"),
 };
 
+const TYPE_KEYS: Readonly<Record<MountType, Readonly<Record<string, KeyReader>>>> = {
+  bind: BIND_KEYS,
+  tmpfs: TMPFS_KEYS,
+  volume: VOLUME_KEYS,
+};
+
+const KNOWN_KEYS: Readonly<Record<MountType, string>> = {
+  bind: "source, target, ro, bind-propagation, bind-nonrecursive, idmap and mount(8)'s options",
+  tmpfs: "target, ro, tmpfs-size, tmpfs-mode and mount(8)'s options",
+  volume: "source, target, ro, nocopy, U, idmap and mount(8)'s options",
+};
+
 /** One option of a tmpfs that takes a value, checked and as mount(8) wants it. tmpfs(5). */
 export function tmpfsOption(flag: string, text: string, name: string, value: string): string {
   if (name === "size" && /^\d{1,3}%$/.test(value)) return `size=${value}`;
@@ -192,9 +237,7 @@ const readFlag: KeyReader = (draft, value, key) => {
     FLAG,
     draft.text,
     `a ${draft.type} mount has no key "${key}"`,
-    draft.type === "bind"
-      ? "Known are source, target, ro, bind-propagation, bind-nonrecursive, idmap and mount(8)'s options."
-      : "Known are target, ro, tmpfs-size, tmpfs-mode and mount(8)'s options.",
+    `Known are ${KNOWN_KEYS[draft.type]}.`,
   );
 };
 

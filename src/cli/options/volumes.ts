@@ -1,5 +1,5 @@
 /**
- * -v, --volume: SOURCE:TARGET[:OPTIONS], with podman's meaning of each option.
+ * -v, --volume: [SOURCE:]TARGET[:OPTIONS], with podman's meaning of each option.
  */
 import { resolve } from "node:path/posix";
 import type { MountRequest } from "../../engine/index.ts";
@@ -23,36 +23,20 @@ export interface ParsedMount {
 /** `cwd` is what a relative source ("./data") is relative to. */
 export function parseVolume(text: string, cwd: string): ParsedMount {
   const parts = text.split(":");
-  const [source, target, optionText] = parts;
-  if (parts.length > 3 || source === undefined || source === "" || text === "") {
+  if (parts.length > 3 || parts[0] === "") {
     throw invalidValue(
       FLAG,
       text,
-      "it is not SOURCE:TARGET[:OPTIONS]",
-      "Write it as /host/path:/container/path:ro.",
+      "it is not [SOURCE:]TARGET[:OPTIONS]",
+      "Write it as /host/path:/container/path:ro or name:/container/path.",
     );
   }
-  if (target === undefined) {
-    throw unsupportedValue(
-      FLAG,
-      text,
-      "tsrun has no anonymous volumes yet",
-      "Name a host directory, as in /srv/data:/data, or use --tmpfs.",
-    );
-  }
-  if (!/^[./]/.test(source)) {
-    throw unsupportedValue(
-      FLAG,
-      text,
-      `tsrun has no named volumes such as "${source}" yet`,
-      `For a directory of the host begin with / or ./, as in ./${source}:${target}.`,
-    );
-  }
+  const [source = "", target, optionText = ""] = parts;
+  const words = optionText.split(",").filter((option) => option !== "");
+  if (target === undefined) return parseVolumeMount(text, { target: source }, words);
+  if (!/^[./]/.test(source)) return parseVolumeMount(text, { name: source, target }, words);
   const notes: string[] = [];
-  const options = (optionText ?? "")
-    .split(",")
-    .filter((option) => option !== "")
-    .flatMap((option) => volumeOption(text, option, notes));
+  const options = words.flatMap((option) => mountOption(text, option, notes));
   checkMountOptions(FLAG, text, options);
   return {
     mount: {
@@ -66,8 +50,44 @@ export function parseVolume(text: string, cwd: string): ParsedMount {
   };
 }
 
+/** Of a named volume, or without a name of one that is the container's own. */
+function parseVolumeMount(
+  text: string,
+  { name, target }: { readonly name?: string; readonly target: string },
+  words: readonly string[],
+): ParsedMount {
+  const notes: string[] = [];
+  const options = words
+    .filter((word) => !VOLUME_WORDS.has(word))
+    .flatMap((option) => mountOption(text, option, notes));
+  checkMountOptions(FLAG, text, options);
+  return {
+    mount: {
+      type: "volume",
+      ...(name === undefined ? {} : { name: checkVolumeName(FLAG, text, name) }),
+      target: parseTarget(FLAG, text, target),
+      options,
+      ...(words.includes("nocopy") ? { copyUp: false } : {}),
+      ...(words.includes("U") ? { chown: true } : {}),
+    },
+    notes,
+  };
+}
+
+const VOLUME_WORDS: ReadonlySet<string> = new Set(["copy", "nocopy", "U"]);
+
+export function checkVolumeName(flag: string, text: string, name: string): string {
+  if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/.test(name)) return name;
+  throw invalidValue(
+    flag,
+    text,
+    `"${name}" is no name for a volume`,
+    "Use letters, digits, _, . and -; a directory of the host begins with / or ./.",
+  );
+}
+
 /** What one option asks of the mount; an option without effect leaves a note. */
-function volumeOption(text: string, option: string, notes: string[]): readonly string[] {
+function mountOption(text: string, option: string, notes: string[]): readonly string[] {
   if (isMountFlag(option) || PROPAGATIONS.includes(option)) return [option];
   if (option === "z" || option === "Z") {
     notes.push(

@@ -118,9 +118,17 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
         ...TIME,
         summary: "With --force: how long they may take to stop by themselves (not at all)",
       },
+      {
+        name: "volumes",
+        short: "v",
+        kind: "flag",
+        summary: "Also the volumes without a name that were made for them",
+      },
       ignoreMissing("remove"),
     ],
-    description: ["Removes the container's writable layer, log and record. Images are left alone."],
+    description: [
+      "Removes the container's writable layer, log and record. Images and named volumes are left alone.",
+    ],
     examples: [
       { command: "tsrun rm job", meaning: "One that has ended" },
       { command: "tsrun rm -f web", meaning: "One that runs" },

@@ -173,7 +173,7 @@ export const LOOK_COMMANDS: readonly CommandSpec[] = [
   {
     name: "events",
     group: "Look at containers",
-    summary: "Show what happens to containers, as it happens",
+    summary: "Show what happens to containers and volumes, as it happens",
     arguments: [],
     options: [
       {
@@ -181,7 +181,7 @@ export const LOOK_COMMANDS: readonly CommandSpec[] = [
         short: "f",
         kind: "list",
         placeholder: "KEY=VALUE",
-        summary: "container=, event=, image=",
+        summary: "container=, volume=, event=, image=, type=container or volume",
       },
       { name: "since", kind: "value", placeholder: "TIME", summary: "Begin with what was then" },
       { name: "until", kind: "value", placeholder: "TIME", summary: "End then" },

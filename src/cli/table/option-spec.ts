@@ -3,6 +3,7 @@ export type Completion =
   | "containers"
   | "running"
   | "images"
+  | "volumes"
   | "signals"
   | "files"
   | "directories"

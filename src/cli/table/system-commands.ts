@@ -18,14 +18,14 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
   {
     name: "system df",
     group: "System",
-    summary: "Show what images and containers take on the disk",
+    summary: "Show what images, containers and volumes take on the disk",
     arguments: [],
     options: [
-      { name: "verbose", short: "v", kind: "flag", summary: "One line for each image" },
+      { name: "verbose", short: "v", kind: "flag", summary: "One line for each image and volume" },
       FORMAT,
     ],
     description: [
-      "Reclaimable is what image prune --all and the removal of stopped containers would free.",
+      "Reclaimable is what image prune --all, volume prune and the removal of stopped containers would free.",
     ],
     examples: [{ command: "tsrun system df", meaning: "The sums" }],
     load: () => import("../commands/system-df.ts"),
@@ -45,7 +45,7 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
       FORMAT,
     ],
     description: [
-      "Looks for what a killed command or a lost supervisor left: records of containers that are gone, stale names, cgroups, mounts, half-made directories. Ends with 1 if something was found and not repaired.",
+      "Looks for what a killed command or a lost supervisor left: records of containers that are gone, stale names, cgroups, mounts of volumes, half-made directories. Ends with 1 if something was found and not repaired.",
     ],
     examples: [
       { command: "tsrun system check", meaning: "Look" },

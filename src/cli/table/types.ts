@@ -63,6 +63,7 @@ export const COMMAND_GROUPS = [
   "Look at containers",
   "Change containers",
   "Images",
+  "Volumes",
   "System",
 ] as const;
 export type CommandGroup = (typeof COMMAND_GROUPS)[number];

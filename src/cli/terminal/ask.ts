@@ -9,6 +9,16 @@ export function askLine(question: string): Promise<string> {
   return ask(question, process.stderr);
 }
 
+/** Anything but a yes is a no. Without a terminal it is an error: a script says --force. */
+export async function askYesNo(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    throw new TsrunError("INVALID_ARGUMENT", "there is no terminal to ask at", {
+      hint: "Use --force to be asked nothing.",
+    });
+  }
+  return /^y(es)?$/i.test((await askLine(question)).trim());
+}
+
 /** What is typed is not shown. */
 export async function askHidden(question: string): Promise<string> {
   process.stderr.write(question);

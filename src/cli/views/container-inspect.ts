@@ -1,13 +1,16 @@
 /**
  * Everything about a container under podman's names.
  */
-import type {
-  ContainerConfig,
-  ContainerRequest,
-  ContainerView,
-  LimitsRequest,
-  NamespaceChoice,
-  NamespacesRequest,
+import {
+  type ContainerConfig,
+  type ContainerRequest,
+  type ContainerView,
+  type Engine,
+  type LimitsRequest,
+  type MountRequest,
+  type NamespaceChoice,
+  type NamespacesRequest,
+  readVolumePath,
 } from "../../engine/index.ts";
 import { toMap, type Value, type ValueRecord } from "../format/value.ts";
 import { exitCode } from "./container-row.ts";
@@ -16,7 +19,8 @@ import { exitCode } from "./container-row.ts";
 const NEVER = "0001-01-01T00:00:00Z";
 
 /** `root` is the engine's: records.ts says what lies where below it. */
-export function inspectView(view: ContainerView, { root }: { readonly root: string }): ValueRecord {
+export function inspectView(view: ContainerView, engine: Engine): ValueRecord {
+  const { root } = engine;
   const { config } = view;
   const { request, image, process } = config;
   const [path = "", ...args] = process.args;
@@ -33,7 +37,7 @@ export function inspectView(view: ContainerView, { root }: { readonly root: stri
     Rootfs: request.rootfs ?? "",
     LogPath: `${directory}/container.log`,
     ConfigPath: `${directory}/config.json`,
-    Mounts: (request.mounts ?? []).map(mountView),
+    Mounts: (request.mounts ?? []).map((mount) => mountView(mount, engine)),
     Config: configView(config),
     HostConfig: hostConfigView(config),
   };
@@ -57,18 +61,24 @@ function stateView(view: ContainerView): ValueRecord {
   };
 }
 
-function mountView(mount: NonNullable<ContainerRequest["mounts"]>[number]): ValueRecord {
+function mountView(mount: MountRequest, engine: Engine): ValueRecord {
   const { options = [] } = mount;
   const readOnly = options.includes("ro") || options.includes("rro");
   return {
     Type: mount.type,
-    Source: mount.type === "bind" ? mount.source : "",
+    ...(mount.type === "volume" ? { Name: mount.name ?? "", Driver: "local" } : {}),
+    Source: mountSource(mount, engine),
     Destination: mount.target,
     Options: options,
     RW: !readOnly,
     Propagation:
       options.find((option) => /^r?(shared|slave|private|unbindable)$/.test(option)) ?? "rprivate",
   };
+}
+
+function mountSource(mount: MountRequest, engine: Engine): string {
+  if (mount.type === "tmpfs") return "";
+  return mount.type === "bind" ? mount.source : readVolumePath(engine, mount.name ?? "");
 }
 
 function configView({ request, process, image }: ContainerConfig): ValueRecord {

@@ -15,6 +15,17 @@ export interface MountFacts {
   readonly etc: Readonly<Record<EtcFile, string>>;
   /** The file of the mount namespace of the container whose IPC namespace is joined. */
   readonly ipcPeer?: string;
+  /** By name; where the request has volumes, all of them. */
+  readonly volumes?: ReadonlyMap<string, VolumeSource>;
+}
+
+export interface VolumeSource {
+  /** On the host. */
+  readonly path: string;
+  /** Files in it have the ids that containers count with, whatever their maps: not so in the host's own. */
+  readonly isOurs: boolean;
+  /** Of the volume itself, before those of the mount. */
+  readonly options: readonly string[];
 }
 
 type Request = Pick<
@@ -27,7 +38,7 @@ type Request = Pick<
  * Throws INVALID_ARGUMENT for two of the request's at one place, or one on "/".
  */
 export function composeMounts(request: Request, facts: MountFacts): OciMount[] {
-  const own = (request.mounts ?? []).map(composeMount);
+  const own = (request.mounts ?? []).map((mount) => composeMount(mount, request, facts));
   const taken = new Set<string>();
   for (const { destination } of own) {
     if (destination === "/") {
@@ -151,13 +162,40 @@ const PROPAGATIONS = new Set([
   "unbindable",
   "runbindable",
 ]);
-function composeMount(request: MountRequest): OciMount {
+function composeMount(
+  request: MountRequest,
+  { namespaces }: Pick<Request, "namespaces">,
+  { volumes }: Pick<MountFacts, "volumes">,
+): OciMount {
   const destination = checkedTarget(request.target);
   if (request.type === "tmpfs") {
     const options = withCopyUp(withTmpfsDefaults(request.options ?? []));
     return { destination, type: "tmpfs", source: "tmpfs", options };
   }
-  const { options = [], source } = request;
+  if (request.type === "volume") {
+    const source = volumes?.get(request.name ?? "");
+    if (!source) throw new Error(`the volume "${request.name}" was not looked for`);
+    const options = volumeOptions(source, request.options ?? [], hasOwnUserns(namespaces));
+    return composeBind(destination, source.path, options);
+  }
+  return composeBind(destination, request.source, request.options ?? []);
+}
+
+/** podman's defaults; and the same ids in every container, whatever its map. */
+function volumeOptions(
+  { options: own, isOurs }: VolumeSource,
+  asked: readonly string[],
+  usernsOwn: boolean,
+): readonly string[] {
+  const options = [...own, ...asked];
+  const missing = ["nosuid", "nodev"].filter(
+    (flag) => !options.includes(flag) && !options.includes(TMPFS_DEFAULTS[flag] ?? ""),
+  );
+  const mapped = usernsOwn && isOurs && !options.includes("idmap");
+  return [...missing, ...options, ...(mapped ? ["idmap"] : [])];
+}
+
+function composeBind(destination: string, source: string, options: readonly string[]): OciMount {
   const recursive = options.some((option) => option === "bind" || option === "rbind");
   const propagates = options.some((option) => PROPAGATIONS.has(option));
   return {

@@ -15,6 +15,7 @@ export interface ImageDefaults {
   readonly WorkingDir?: string;
   readonly User?: string;
   readonly StopSignal?: string;
+  readonly Volumes?: Readonly<Record<string, object>> | null;
 }
 
 const DEFAULT_STOP_SIGNAL = "SIGTERM";

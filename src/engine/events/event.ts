@@ -1,7 +1,7 @@
 /**
- * What happens to containers, as one JSON object a line of RUN/events.jsonl. Pure.
+ * What happens to containers and volumes, as one JSON object a line of RUN/events.jsonl. Pure.
  */
-import type { ContainerConfig, ContainerId } from "../records.ts";
+import type { ContainerConfig } from "../records.ts";
 
 export const EVENT_STATUSES = [
   "create",
@@ -20,14 +20,18 @@ export const EVENT_STATUSES = [
   "update",
   "remove",
   "log-error",
+  "mount",
+  "unmount",
 ] as const;
+export const EVENT_TYPES = ["container", "volume"] as const;
 export type EventStatus = (typeof EVENT_STATUSES)[number];
 
 export interface EngineEvent {
-  readonly id: ContainerId;
+  /** Of a container; of a volume its name. */
+  readonly id: string;
   readonly name: string;
   readonly image?: string;
-  readonly type: "container";
+  readonly type: (typeof EVENT_TYPES)[number];
   readonly status: EventStatus;
   /** RFC 3339, UTC. */
   readonly time: string;
@@ -62,22 +66,37 @@ export function journalLine(
   return `${journalHead(config)},${JSON.stringify(rest).slice(1)}\n`;
 }
 
+/** The same for a volume, which has a name and nothing else. */
+export function volumeJournalLine(name: string, status: EventStatus, time: Date): string {
+  return `${JSON.stringify({ id: name, name, type: "volume", status, time: time.toISOString() })}\n`;
+}
+
 export interface EventFilters {
   /** A container's name, or its id or the beginning of it. */
   readonly container?: readonly string[];
   readonly event?: readonly string[];
   readonly image?: readonly string[];
+  readonly type?: readonly string[];
+  readonly volume?: readonly string[];
 }
 
 /** Of each key, one of the values has to fit; every key has to. */
 export function eventFits(event: EngineEvent, filters: EventFilters): boolean {
-  const { container, event: statuses, image } = filters;
-  return (
-    (!container || container.some((ref) => event.name === ref || event.id.startsWith(ref))) &&
-    (!statuses || statuses.includes(event.status)) &&
-    (!image || image.some((reference) => event.image === reference))
-  );
+  return (Object.keys(TESTS) as (keyof EventFilters)[]).every((key) => {
+    const values = filters[key];
+    return values === undefined || values.some((value) => TESTS[key](event, value));
+  });
 }
+
+const TESTS: Readonly<Record<keyof EventFilters, (event: EngineEvent, value: string) => boolean>> =
+  {
+    container: ({ type, name, id }, value) =>
+      type === "container" && (name === value || id.startsWith(value)),
+    event: ({ status }, value) => status === value,
+    image: ({ image }, value) => image === value,
+    type: ({ type }, value) => type === value,
+    volume: ({ type, name }, value) => type === "volume" && name === value,
+  };
 
 /** undefined for a line that a full disk cut short. */
 export function parseEvent(line: string): EngineEvent | undefined {

@@ -9,7 +9,7 @@ import { makeDirectories } from "../../base/make-directories.ts";
 import { type Engine, journalPath } from "../engine.ts";
 import type { ContainerConfig } from "../records.ts";
 import { tryLockShared } from "../store/lock.ts";
-import { type EventDetails, type EventStatus, journalLine } from "./event.ts";
+import { type EventDetails, type EventStatus, journalLine, volumeJournalLine } from "./event.ts";
 
 const JOURNAL_MAX_BYTES = 4 * 1024 * 1024;
 
@@ -26,6 +26,15 @@ export function recordEvent(
     append(engine, journalLine(config, { status, details, time: new Date() }));
   } catch (error) {
     engine.warn(`the event "${status}" of "${config.name}" is not recorded: ${String(error)}`);
+  }
+}
+
+/** The same for a volume. */
+export function recordVolumeEvent(engine: Engine, name: string, status: EventStatus): void {
+  try {
+    append(engine, volumeJournalLine(name, status, new Date()));
+  } catch (error) {
+    engine.warn(`the event "${status}" of the volume "${name}" is not recorded: ${String(error)}`);
   }
 }
 

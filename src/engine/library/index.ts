@@ -18,3 +18,4 @@ export { info } from "./info.ts";
 export type { StoreOptions } from "./options.ts";
 export type { InputChoice, OutputChoice } from "./output.ts";
 export { type RunOptions, type RunResult, run } from "./run.ts";
+export { volumes } from "./volumes.ts";

@@ -34,6 +34,19 @@ describe("parseVolume", () => {
     it(`reads ${text}`, () => assert.deepEqual(bind(text), expected(source, target, [...options])));
   }
 
+  for (const [text, mount] of [
+    ["data:/b", { type: "volume", name: "data", target: "/b", options: [] }],
+    ["/b", { type: "volume", target: "/b", options: [] }],
+    ["d.1:/b:ro", { type: "volume", name: "d.1", target: "/b", options: ["ro"] }],
+    [
+      "d:/b:nocopy,U,z",
+      { type: "volume", name: "d", target: "/b", options: [], copyUp: false, chown: true },
+    ],
+    ["d:/b:copy,idmap", { type: "volume", name: "d", target: "/b", options: ["idmap"] }],
+  ] as const) {
+    it(`reads ${text} as a volume`, () => assert.deepEqual(bind(text), mount));
+  }
+
   it("ignores z and Z with a note", () => {
     for (const option of ["z", "Z"]) {
       const { mount, notes } = parseVolume(`/a:/b:ro,${option}`, CWD);
@@ -53,11 +66,16 @@ describe("parseVolume", () => {
     "/a:/b:bogus",
     "/a:/b:ro,rw",
     "/a:/b:rslave,rshared",
+    "-x:/b",
+    "a/b:/c",
+    "data:b",
+    "data:/b:bogus",
+    "b",
   ]) {
     it(`refuses ${JSON.stringify(text)}`, () =>
       refuses(() => parseVolume(text, CWD), "--volume", text));
   }
-  for (const text of ["data:/b", "/b", "/a:/b:U", "/a:/b:O", "/a:/b:idmap=uids=0-1-1"]) {
+  for (const text of ["/a:/b:U", "/a:/b:O", "data:/b:O", "/a:/b:idmap=uids=0-1-1"]) {
     it(`says that ${text} is not there`, () =>
       refuses(() => parseVolume(text, CWD), "--volume", text, /./, "UNSUPPORTED"));
   }
@@ -138,6 +156,18 @@ describe("parseMount", () => {
       "type=tmpfs,dst=/t,tmpfs-size=64m,tmpfs-mode=1777,noexec",
       { type: "tmpfs", target: "/t", options: ["size=67108864", "mode=1777", "noexec"] },
     ],
+    [
+      "type=volume,src=data,dst=/t,ro,nocopy,U",
+      {
+        type: "volume",
+        name: "data",
+        target: "/t",
+        options: ["ro"],
+        copyUp: false,
+        chown: true,
+      },
+    ],
+    ["target=/t", { type: "volume", target: "/t", options: [] }],
     ["type=tmpfs,target=/t,notmpcopyup", { type: "tmpfs", target: "/t", options: ["notmpcopyup"] }],
   ] as const) {
     it(`reads ${text}`, () => assert.deepEqual(mount(text), expected));
@@ -161,6 +191,8 @@ describe("parseMount", () => {
     "type=tmpfs,target=/t,source=/a",
     "type=tmpfs,target=/t,tmpfs-mode=9",
     "type=frob,target=/t",
+    "type=volume,src=a/b,target=/t",
+    "type=volume,src=a,target=/t,tmpfs-size=1m",
     'type=bind,"source=/a',
   ]) {
     it(`refuses ${text}`, () => {
@@ -174,8 +206,8 @@ describe("parseMount", () => {
     });
   }
   for (const text of [
-    "source=v,target=/t",
-    "type=volume,target=/t",
+    "type=glob,target=/t",
+    "type=image,source=a,target=/t",
     "type=bind,src=/a,dst=/b,U=true",
   ]) {
     it(`says that ${text} is not there`, () =>

@@ -1,0 +1,103 @@
+/**
+ * The local driver's options (`volume create --opt`), as podman and docker have them: type, device and
+ * o are mount(8)'s; without a type, o may say who owns the volume.
+ */
+import { TsrunError } from "../base/errors.ts";
+
+export type Backing =
+  /** In the store. */
+  | { readonly kind: "directory"; readonly uid?: number; readonly gid?: number }
+  /** A directory of the host: nothing is copied into it, and it is never removed. */
+  | { readonly kind: "bind"; readonly path: string; readonly options: readonly string[] }
+  /** Mounted on the volume's place while somebody uses it. */
+  | {
+      readonly kind: "mount";
+      readonly type: string;
+      readonly device: string;
+      readonly options: readonly string[];
+    };
+
+interface LocalOptions {
+  readonly type?: string;
+  readonly device?: string;
+  readonly o?: string;
+  readonly size?: string;
+}
+
+const KNOWN: readonly (keyof LocalOptions)[] = ["type", "device", "o", "size"];
+
+/** Throws INVALID_ARGUMENT for options that mean nothing together, UNSUPPORTED for a size. */
+export function planBacking(options: Readonly<Record<string, string>>): Backing {
+  const unknown = Object.keys(options).find((key) => !KNOWN.some((known) => known === key));
+  if (unknown !== undefined) {
+    throw wrong(`a local volume has no option "${unknown}"`, "Options are type=, device= and o=.");
+  }
+  const { type, device, o = "", size } = options as LocalOptions;
+  const words = [...o.split(",").filter((word) => word !== ""), ...sizeWords(size)];
+  if (type === "bind" || words.includes("bind") || words.includes("rbind")) {
+    return planBind(type, device, words);
+  }
+  if (type === undefined || type === "none") return planDirectory(device, words);
+  if (type === "tmpfs") return { kind: "mount", type, device: device ?? "tmpfs", options: words };
+  if (size !== undefined) throw noQuota();
+  if (device === undefined || device === "") {
+    throw wrong(`a volume of the type "${type}" needs a device`, "Add --opt device=/dev/….");
+  }
+  return { kind: "mount", type, device, options: words };
+}
+
+function sizeWords(size: string | undefined): readonly string[] {
+  return size === undefined ? [] : [`size=${size}`];
+}
+
+function planBind(
+  type: string | undefined,
+  device: string | undefined,
+  words: readonly string[],
+): Backing {
+  if (type !== undefined && type !== "none" && type !== "bind") {
+    throw wrong(`a bind mount is not of the type "${type}"`, "Leave out type, or o=bind.");
+  }
+  if (!device?.startsWith("/")) {
+    throw wrong(
+      "a volume that is a bind mount needs a directory",
+      "Add --opt device=/directory/of/the/host, an absolute path.",
+    );
+  }
+  const recursive = !words.includes("bind") || words.includes("rbind");
+  const options = words.filter((word) => word !== "bind" && word !== "rbind");
+  return { kind: "bind", path: device, options: [recursive ? "rbind" : "bind", ...options] };
+}
+
+function planDirectory(device: string | undefined, words: readonly string[]): Backing {
+  if (device !== undefined) {
+    throw wrong(
+      `the device "${device}" cannot be mounted without a type`,
+      "Add --opt type=ext4 or whatever it is, or --opt o=bind for a directory.",
+    );
+  }
+  if (words.some((word) => word.startsWith("size="))) throw noQuota();
+  const owner: { uid?: number; gid?: number } = {};
+  for (const word of words) {
+    const [, key, id] = /^(uid|gid)=(\d+)$/i.exec(word) ?? [];
+    if (key === undefined) {
+      throw wrong(
+        `"${word}" means nothing without a type`,
+        "Add --opt type=, or use uid= and gid=.",
+      );
+    }
+    owner[key.toLowerCase() as "uid" | "gid"] = Number(id);
+  }
+  return { kind: "directory", ...owner };
+}
+
+function wrong(message: string, hint: string): TsrunError {
+  return new TsrunError("INVALID_ARGUMENT", message, { hint, origin: "--opt" });
+}
+
+function noQuota(): TsrunError {
+  return new TsrunError("UNSUPPORTED", "a volume cannot have a size of its own yet", {
+    hint: "Use --opt type=tmpfs for one in memory, or type=ext4 with a device of that size.",
+    origin: "--opt",
+  });
+}
