@@ -22,8 +22,13 @@ export {
   type NamespaceChoice,
   type NamespacesRequest,
   type ProcessRow,
+  type PrunedVolumes,
+  type RemoveVolumeOptions,
   type RootMode,
   type SecurityRequest,
+  type VolumeCreation,
+  type VolumeFilters,
+  type VolumeView,
   type WaitOptions,
   type WatchEventsOptions,
 } from "./engine/index.ts";
@@ -45,6 +50,7 @@ export {
   type RunResult,
   run,
   type StoreOptions,
+  volumes,
 } from "./engine/library/index.ts";
 export type { ExitStatus } from "./runtime/index.ts";
 export type {
