@@ -8,6 +8,7 @@ import { execa } from "execa";
 import type * as Library from "../src/index.ts";
 import { measureBreakdown } from "./breakdown.ts";
 import { measureCrowd } from "./crowd.ts";
+import { measureEngine } from "./engines.ts";
 import { loadLibrary } from "./library.ts";
 import { type Contender, formatTimings, measure, type Target } from "./measure.ts";
 import { measureLifecycle } from "./oci.ts";
@@ -47,6 +48,7 @@ async function bench(): Promise<void> {
   await commandLineRun(contest);
   await libraryExec(contest);
   say(await measureLifecycle(workspace, peers, ROUNDS));
+  say(await measureEngine(quick ? 3 : 15));
   say(await parts(contest));
   say(await measureCrowd(library, workspace, CROWD));
   say(await measureBreakdown(workspace, quick ? 10 : 50));

@@ -10,10 +10,10 @@ import { formatMs, median, REST_MS } from "./measure.ts";
 import type { Peer } from "./peers.ts";
 import { PROJECT, type Workspace } from "./workspace.ts";
 
-const TSRUN_OCI: string = join(PROJECT, "bin/tsrun-oci");
+export const TSRUN_OCI: string = join(PROJECT, "bin/tsrun-oci");
 
 /** No operation of an engine is to take longer than this, times runc's. */
-const AT_MOST_OF_RUNC = 1.5;
+export const AT_MOST_OF_RUNC = 1.5;
 
 const COMMANDS = ["create", "start", "state", "exec", "kill", "delete"] as const;
 type Command = (typeof COMMANDS)[number];
