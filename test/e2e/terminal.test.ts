@@ -486,3 +486,27 @@ describe("a container in a pipe", () => {
     });
   }
 });
+
+describe("stats in a terminal", () => {
+  it("draws its table over the one before, and ends with the container", async () => {
+    await cli.ok("run", "-d", "--name", "seen", "busybox", "sleep", "1000");
+    await using pty = typed(["stats", "--interval", "0.2", "seen"]);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what homes the cursor and erases below it
+    const table = /\u001b\[H\u001b\[JID +NAME +CPU % [^\n]*\r\n[0-9a-f]{12} +seen +\d+\.\d+%/;
+    await pty.waitFor(table);
+    await pty.waitFor(table);
+    await cli.ok("rm", "-f", "seen");
+    assert.equal((await pty.waitForExit()).code, 0);
+  });
+
+  it("ends at ctrl-C, and leaves the terminal as it was", async () => {
+    await cli.ok("run", "-d", "--rm", "--name", "seen", "busybox", "sleep", "1000");
+    await using pty = typed(["stats", "seen"]);
+    const cooked = pty.modes();
+    await pty.waitFor(/seen/);
+    pty.type(CTRL_C);
+    assert.equal((await pty.waitForExit()).signal, "SIGINT");
+    assert.equal(pty.modes(), cooked);
+    await cli.ok("rm", "-f", "seen");
+  });
+});
