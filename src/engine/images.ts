@@ -6,6 +6,7 @@ import { TsrunError } from "../base/errors.ts";
 import {
   completeName,
   findName,
+  formatReference,
   type ImageLayer,
   ImageStore,
   type ImportOptions,
@@ -20,6 +21,7 @@ import {
   type PullOptions,
   type PushedImage,
   type PushOptions,
+  parseReference,
   promoteName,
   pruneImages as pruneStore,
   pullImage as pullIntoStore,
@@ -35,17 +37,24 @@ import {
   tagImage as tagInStore,
 } from "../images/index.ts";
 import type { Engine } from "./engine.ts";
+import { recordImageEvent } from "./events/record.ts";
 import type { ContainerRequest } from "./request.ts";
 import { listContainerIds, readConfig } from "./store/config.ts";
 
 /** A directory, a tar archive or "-" for one on stdin becomes an image of one layer with this name. */
-export function importImage(
+export async function importImage(
   engine: Engine,
   source: string,
   name: string,
   options: ImportOptions = {},
 ): Promise<StoredImage> {
-  return importIntoStore(new ImageStore(engine.root), source, name, options);
+  const image = await importIntoStore(new ImageStore(engine.root), source, name, options);
+  recordImageEvent(engine, { id: image.id, name: wholeName(name) }, "import");
+  return image;
+}
+
+function wholeName(name: string): string {
+  return formatReference(parseReference(name));
 }
 
 export function listImages(engine: Engine): readonly StoredImage[] {
@@ -76,12 +85,23 @@ export function listImageLayers(engine: Engine, image: StoredImage): readonly Im
 }
 
 /** Throws WRONG_STATE for an image whose layers a container stands on. */
-export function removeImage(engine: Engine, ref: string): ReturnType<typeof removeFromStore> {
-  return removeFromStore(new ImageStore(engine.root), ref, { used: usedImages(engine) });
+export async function removeImage(
+  engine: Engine,
+  ref: string,
+): Promise<Awaited<ReturnType<typeof removeFromStore>>> {
+  const store = new ImageStore(engine.root);
+  const { id } = resolveImage(store, ref);
+  const gone = await removeFromStore(store, ref, { used: usedImages(engine) });
+  for (const name of gone.untagged) recordImageEvent(engine, { id, name }, "untag");
+  if (gone.removed) recordImageEvent(engine, { id, name: gone.untagged[0] }, "remove");
+  return gone;
 }
 
-export function tagImage(engine: Engine, ref: string, name: string): Promise<void> {
-  return tagInStore(new ImageStore(engine.root), ref, name);
+export async function tagImage(engine: Engine, ref: string, name: string): Promise<void> {
+  const store = new ImageStore(engine.root);
+  const { id } = resolveImage(store, ref);
+  await tagInStore(store, ref, name);
+  recordImageEvent(engine, { id, name: wholeName(name) }, "tag");
 }
 
 /** What the name points to and has pointed to, the newest first. */
@@ -90,36 +110,51 @@ export function listImageVersions(engine: Engine, name: string): readonly NameVe
 }
 
 /** Lets a name point to one of its versions again; without one to the one before the current. */
-export function promoteImage(engine: Engine, name: string, version?: number): Promise<NameVersion> {
-  return promoteName(new ImageStore(engine.root), name, version);
+export async function promoteImage(
+  engine: Engine,
+  name: string,
+  version?: number,
+): Promise<NameVersion> {
+  const store = new ImageStore(engine.root);
+  const current = await promoteName(store, name, version);
+  const { id } = resolveImage(store, current.name);
+  recordImageEvent(engine, { id, name: current.name }, "promote");
+  return current;
 }
 
-export function pullImage(
+export async function pullImage(
   engine: Engine,
   name: string,
   options: PullOptions = {},
 ): Promise<StoredImage> {
-  return pullIntoStore(new ImageStore(engine.root), name, options);
+  const image = await pullIntoStore(new ImageStore(engine.root), name, options);
+  recordImageEvent(engine, { id: image.id, name: image.names[0] }, "pull");
+  return image;
 }
 
 /** Throws NOT_FOUND for an image that is not there, and what the registry says. */
-export function pushImage(
+export async function pushImage(
   engine: Engine,
   ref: string,
   destination: string,
   options: PushOptions = {},
 ): Promise<PushedImage> {
   const store = new ImageStore(engine.root);
-  return pushFromStore(store, resolveImage(store, ref), destination, options);
+  const image = resolveImage(store, ref);
+  const pushed = await pushFromStore(store, image, destination, options);
+  recordImageEvent(engine, { id: image.id, name: destination }, "push");
+  return pushed;
 }
 
 /** Throws NOT_FOUND, IMAGE_INVALID, NO_SPACE; what was loaded before stays. */
-export function loadImages(
+export async function loadImages(
   engine: Engine,
   source: string,
   options: LoadOptions = {},
 ): Promise<readonly StoredImage[]> {
-  return loadIntoStore(new ImageStore(engine.root), source, options);
+  const images = await loadIntoStore(new ImageStore(engine.root), source, options);
+  for (const { id, names } of images) recordImageEvent(engine, { id, name: names[0] }, "load");
+  return images;
 }
 
 /** To a stream as an archive, or to a directory as an OCI layout. Names that were asked for are kept. */
@@ -137,6 +172,9 @@ export async function saveImages(
   });
   if ("directory" in to) await saveDirectory(store, images, to.directory);
   else await saveFromStore(store, images, to);
+  for (const { image, names } of images) {
+    recordImageEvent(engine, { id: image.id, name: names[0] }, "save");
+  }
 }
 
 export type PullPolicy = "always" | "missing" | "never" | "newer";
@@ -193,8 +231,14 @@ export interface PruneOptions {
   readonly versions?: boolean;
 }
 
-export function pruneImages(engine: Engine, options: PruneOptions = {}): Promise<PrunedImages> {
-  return pruneStore(new ImageStore(engine.root), { ...options, used: usedImages(engine) });
+export async function pruneImages(
+  engine: Engine,
+  options: PruneOptions = {},
+): Promise<PrunedImages> {
+  const store = new ImageStore(engine.root);
+  const pruned = await pruneStore(store, { ...options, used: usedImages(engine) });
+  for (const id of pruned.images) recordImageEvent(engine, { id }, "remove");
+  return pruned;
 }
 
 function usedImages(engine: Engine): ReadonlySet<string> {

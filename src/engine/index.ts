@@ -11,11 +11,13 @@ export {
   parseDetachKeys,
 } from "./attach/index.ts";
 export { attachContainer } from "./attach-container.ts";
+export { resolveUser } from "./bundle/user.ts";
 export { type CheckOptions, checkSystem, type Finding } from "./check-system.ts";
+export { type CommitOptions, commitContainer } from "./commit.ts";
 export { containerLogs, type LogOptions } from "./container-logs.ts";
 export { type CopyOptions, copyFromContainer, copyToContainer } from "./copy.ts";
 export { createContainer } from "./create.ts";
-export { diffContainer } from "./diff.ts";
+export { diffContainerOrImage } from "./diff.ts";
 export { type Engine, type EngineOptions, openEngine } from "./engine.ts";
 export {
   type EngineEvent,
@@ -25,6 +27,7 @@ export {
 } from "./events/event.ts";
 export { type WatchEventsOptions, watchEvents } from "./events/watch.ts";
 export { type ExecOptions, type ExecRequest, type ExecSession, execInContainer } from "./exec.ts";
+export { type ExportOptions, exportContainer } from "./export.ts";
 export {
   completeImageName,
   importImage,

@@ -57,3 +57,14 @@ export function layerOfName(
   if (match) return { container, number: Number(match[1] ?? 0) };
   return OTHER.test(name) ? "rest" : undefined;
 }
+
+/** What lies on top of the image, uppermost first; undefined where it is in memory, or there is no image. */
+export function changedDirectories(
+  engine: Engine,
+  config: ContainerConfig,
+): readonly string[] | undefined {
+  const upper = currentUpper(engine, config);
+  if (!upper) return undefined;
+  const frozen = layersOf(config).frozen.map((layer) => layerPath(engine, layer));
+  return [upper.dir, ...frozen];
+}

@@ -110,6 +110,23 @@ export function planRootAtRest(engine: Engine, config: ContainerConfig): RootMou
   return planOverlay({ layers, facts: readOverlayFacts(engine) });
 }
 
+/**
+ * All that the container has, to be read alone: a running one's writable layer is not mounted twice, but
+ * lies on top as one more layer. What only mounts are mounted on is not in it.
+ */
+export function planRootToRead(engine: Engine, config: ContainerConfig): RootMount {
+  const { rootfs } = config.request;
+  if (rootfs !== undefined) {
+    checkRootfs(rootfs);
+    return { kind: "bind", path: rootfs };
+  }
+  checkLayers(engine, config);
+  const upper = currentUpper(engine, config);
+  const lower = lowerDirectories(engine, config);
+  const layers = upper ? [upper.dir, ...lower] : lower;
+  return planOverlay({ layers, facts: readOverlayFacts(engine) });
+}
+
 function allLowerDirectories(engine: Engine, config: ContainerConfig): readonly string[] {
   const layers = lowerDirectories(engine, config);
   const mountPoints = findMountPoints(engine);

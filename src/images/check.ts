@@ -15,7 +15,7 @@ import { copyAttributes } from "./implied.ts";
 import { type IndexEntry, nameOf } from "./index-entries.ts";
 import { readChunks } from "./ingest.ts";
 import { findLayer, type LayerKey, layerKeys, layerPath } from "./layers.ts";
-import { packDirectory } from "./pack.ts";
+import { packUpper } from "./pack.ts";
 import type { ImageStore, StoredImage } from "./store.ts";
 import { unpackTar } from "./unpack.ts";
 import { claimWork, type Work } from "./work.ts";
@@ -177,9 +177,9 @@ class StoreCheck {
   }
 }
 
-/** Everything in a tree that an archive can say, as one digest. */
+/** Everything in a layer's files that an archive can say, as one digest. */
 async function treeDigest(path: string): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of packDirectory(path)) hash.update(chunk as Uint8Array);
+  for await (const chunk of packUpper(path)) hash.update(chunk as Uint8Array);
   return hash.digest("hex");
 }

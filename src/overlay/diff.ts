@@ -1,10 +1,7 @@
 /**
- * What a container changed, read from its upper alone: `tsrun diff`.
+ * What layers change in those below them, read from the changed ones alone: `tsrun diff`.
  */
-import { closeSync, constants, readdirSync } from "node:fs";
-import { hasErrno } from "../base/errors.ts";
-import { O_PATH, openInRoot, openRoot, statx } from "../ffi/index.ts";
-import { entryInLayers, entryKind, Layer } from "./layer-view.ts";
+import { entryInLayers, Layer } from "./layer-view.ts";
 
 export type ChangeKind = "added" | "changed" | "deleted";
 
@@ -16,107 +13,76 @@ export interface Change {
   readonly kind: ChangeKind;
 }
 
-const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
-
 /**
- * Every path that `upper` adds to, changes in or deletes from `layers` (uppermost first), parents
- * before children, in byte order. A directory counts as changed when something in it is, as
- * podman-diff(1) shows it. What an opaque directory hides is deleted.
+ * Every path that `changed` adds to, changes in or deletes from `layers` (of both the uppermost first),
+ * parents before children, in byte order. A directory counts as changed when something in it is, as
+ * podman-diff(1) shows it. What a directory hides that was made anew is deleted.
  */
-export function readDiff(layers: readonly string[], upper: string): readonly Change[] {
+export function readDiff(
+  layers: readonly string[],
+  changed: string | readonly string[],
+): readonly Change[] {
   const opened: Layer[] = [];
+  const open = (path: string) => {
+    const layer = new Layer(path);
+    opened.push(layer);
+    return layer;
+  };
   try {
-    for (const path of layers) opened.push(new Layer(path));
-    const root = openRoot(upper);
-    try {
-      return new DiffWalk(opened, root).walk(Buffer.alloc(0));
-    } finally {
-      closeSync(root);
-    }
+    const above = [changed].flat().map(open);
+    return new DiffWalk(layers.map(open), above).walk(Buffer.alloc(0), false);
   } finally {
     for (const layer of opened) layer[Symbol.dispose]();
   }
 }
 
 class DiffWalk {
-  readonly #layers: readonly Layer[];
-  readonly #root: number;
+  readonly #before: readonly Layer[];
+  readonly #changed: readonly Layer[];
+  readonly #now: readonly Layer[];
   readonly #changes: Change[] = [];
 
-  constructor(layers: readonly Layer[], root: number) {
-    this.#layers = layers;
-    this.#root = root;
+  constructor(before: readonly Layer[], changed: readonly Layer[]) {
+    this.#before = before;
+    this.#changed = changed;
+    this.#now = [...changed, ...before];
   }
 
-  walk(directory: Buffer): readonly Change[] {
-    for (const name of this.#names(directory)) this.#visit(below(directory, name));
+  /** `hidden`: the layers before do not show through any more. */
+  walk(directory: Buffer, hidden: boolean): readonly Change[] {
+    const layers = hidden ? this.#now : this.#changed;
+    // By latin1, in which each byte is a character, and the order is that of the bytes.
+    const names = new Set(
+      layers.flatMap((layer) => layer.names(directory).map((name) => name.toString("latin1"))),
+    );
+    for (const name of [...names].sort()) {
+      this.#visit(below(directory, Buffer.from(name, "latin1")), hidden);
+    }
     return this.#changes;
   }
 
-  #names(directory: Buffer): readonly Buffer[] {
-    const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-    const fd = this.#open(directory, flags);
-    if (fd === undefined) return [];
-    try {
-      return readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" }).sort(Buffer.compare);
-    } finally {
-      closeSync(fd);
-    }
-  }
-
-  /** undefined for what a running container has removed meanwhile. */
-  #open(path: Buffer, flags: number): number | undefined {
-    try {
-      return openInRoot(this.#root, path.length === 0 ? "/" : path, { flags });
-    } catch (error) {
-      if (hasErrno(error, "ENOENT", "ENOTDIR", "ELOOP")) return undefined;
-      throw error;
-    }
-  }
-
-  #visit(path: Buffer): void {
-    const fd = this.#open(path, O_PATH | O_NOFOLLOW);
-    if (fd === undefined) return;
-    let isDirectory: boolean;
-    let kind: ReturnType<typeof entryKind>;
-    try {
-      const stat = statx(fd, "");
-      kind = entryKind(fd, stat);
-      isDirectory = (stat.mode & S_IFMT) === S_IFDIR;
-    } finally {
-      closeSync(fd);
-    }
-    const existed = entryInLayers(this.#layers, path) !== undefined;
-    if (kind === "whiteout") {
+  #visit(path: Buffer, hidden: boolean): void {
+    const existed = entryInLayers(this.#before, path) !== undefined;
+    const now = entryInLayers(this.#now, path);
+    if (!now) {
+      // Else it came and went in the layers above.
       if (existed) this.#add(path, "deleted");
       return;
     }
     this.#add(path, existed ? "changed" : "added");
-    if (kind === "opaque-directory") this.#deleteHidden(path);
-    if (isDirectory) this.walk(path);
-  }
-
-  /** An opaque directory replaces the one below it: what it does not repeat is gone. */
-  #deleteHidden(directory: Buffer): void {
-    // By latin1, in which each byte is a character.
-    const kept = new Set(this.#names(directory).map((name) => name.toString("latin1")));
-    const hidden = new Set(
-      this.#layers.flatMap((layer) =>
-        layer.names(directory).map((name) => name.toString("latin1")),
-      ),
-    );
-    for (const name of [...hidden].sort()) {
-      const path = below(directory, Buffer.from(name, "latin1"));
-      if (kept.has(name) || !entryInLayers(this.#layers, path)) continue;
-      this.#add(path, "deleted");
-    }
+    if (now.kind !== "directory" && now.kind !== "opaque-directory") return;
+    this.walk(path, hidden || this.#changed.some((layer) => hides(layer, path)));
   }
 
   #add(path: Buffer, kind: ChangeKind): void {
     this.#changes.push({ path: path.toString(), bytes: path, kind });
   }
+}
+
+/** Whether the layer has something at the path that the layers below do not show through. */
+function hides(layer: Layer, path: Buffer): boolean {
+  const kind = layer.entry(path)?.kind;
+  return kind !== undefined && kind !== "directory";
 }
 
 function below(directory: Buffer, name: Buffer): Buffer {

@@ -1,4 +1,5 @@
 import { chmodSync, chownSync, mkdirSync, statSync } from "node:fs";
+import { AT_FDCWD, setTimesAt } from "../ffi/index.ts";
 
 /** A container's writable layer: both on the same file system. */
 export interface Upper {
@@ -8,14 +9,16 @@ export interface Upper {
 }
 
 /**
- * Makes both directories. The upper's own mode and owner become those of the container's "/", so they
- * are taken from the layer below it.
+ * Makes both directories. The upper's own mode, owner and time become those of the container's "/", so
+ * they are taken from the layer below it.
  */
 export function createUpper({ dir, work }: Upper, below: string | undefined): void {
   mkdirSync(dir, { mode: 0o755 });
   mkdirSync(work, { mode: 0o700 });
   if (below === undefined) return;
-  const { mode, uid, gid } = statSync(below);
-  if (uid !== 0 || gid !== 0) chownSync(dir, uid, gid);
-  if ((mode & 0o7777) !== 0o755) chmodSync(dir, mode & 0o7777);
+  const { mode: fullMode, uid, gid, mtimeNs } = statSync(below, { bigint: true });
+  const mode = Number(fullMode) & 0o7777;
+  if (uid !== 0n || gid !== 0n) chownSync(dir, Number(uid), Number(gid));
+  if (mode !== 0o755) chmodSync(dir, mode);
+  setTimesAt(AT_FDCWD, dir, { atimeNs: mtimeNs, mtimeNs });
 }

@@ -30,6 +30,15 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
     ],
   },
   pause: { given: [RUN], command: ["pause", NAME], afterwards: [["stop", NAME]] },
+  "commit --pause": {
+    given: [RUN],
+    command: ["commit", "-q", "--pause", NAME],
+    afterwards: [
+      ["stop", NAME],
+      ["commit", "-q", NAME],
+      ["image", "prune"],
+    ],
+  },
   rm: { given: [CREATE], command: ["rm", NAME], afterwards: [] },
   "rm -f": { given: [RUN], command: ["rm", "-f", NAME], afterwards: [] },
   restart: { given: [RUN], command: ["restart", NAME], afterwards: [["restart", NAME]] },

@@ -1,4 +1,4 @@
-import { diffContainer } from "../../engine/index.ts";
+import { diffContainerOrImage } from "../../engine/index.ts";
 import { openEngineFor } from "../engine-context.ts";
 import { lines } from "../format/rows.ts";
 import { compileTemplate } from "../format/template.ts";
@@ -10,7 +10,7 @@ const LETTERS = { added: "A", changed: "C", deleted: "D" } as const;
 
 export async function run({ options, operands, globals }: CommandCall): Promise<void> {
   const [ref = ""] = operands;
-  const changes = await diffContainer(openEngineFor(globals), ref);
+  const changes = await diffContainerOrImage(openEngineFor(globals), ref);
   const format = options.value("format");
   if (format === "json") {
     // podman's form: the paths by what happened to them.

@@ -1,5 +1,6 @@
 /** Commands for images. */
-import { IMAGE } from "./arguments.ts";
+import { CONTAINER, IMAGE } from "./arguments.ts";
+import type { OptionSpec } from "./option-spec.ts";
 import { PLATFORM } from "./registry-options.ts";
 import { FORMAT, NO_TRUNC, QUIET_IDS } from "./shared-options.ts";
 import type { ArgumentSpec, CommandSpec } from "./types.ts";
@@ -11,7 +12,103 @@ const NAME: ArgumentSpec = {
   completion: "images",
 };
 
+const COMPRESSION_FORMAT: OptionSpec = {
+  name: "compression-format",
+  kind: "value",
+  placeholder: "FORMAT",
+  summary: "How the layer is packed for registries: gzip for those that do not know zstd",
+  default: "zstd",
+  choices: ["zstd", "gzip"],
+};
+
 export const IMAGE_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "commit",
+    group: "Images",
+    summary: "Make an image of what a container has changed",
+    arguments: [CONTAINER, { name: "NAME", required: false, variadic: false }],
+    options: [
+      {
+        name: "author",
+        short: "a",
+        kind: "value",
+        placeholder: "AUTHOR",
+        summary: "Who the image says it is from",
+      },
+      {
+        name: "message",
+        short: "m",
+        kind: "value",
+        placeholder: "TEXT",
+        summary: "What the image's history says of it",
+      },
+      {
+        name: "change",
+        short: "c",
+        kind: "list",
+        placeholder: "INSTRUCTION",
+        summary:
+          "Change what its containers do: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR, as in a Containerfile",
+      },
+      {
+        name: "pause",
+        short: "p",
+        kind: "flag",
+        summary: "Let a container that runs stand still meanwhile",
+      },
+      {
+        name: "squash",
+        short: "s",
+        kind: "flag",
+        summary: "One layer with everything, that shares nothing with the container's image",
+      },
+      COMPRESSION_FORMAT,
+      {
+        name: "iidfile",
+        kind: "value",
+        placeholder: "FILE",
+        summary: "Write the image's id to a file",
+        completion: "files",
+      },
+      { name: "quiet", short: "q", kind: "flag", summary: "Print the id alone" },
+    ],
+    description: [
+      "What the container has changed becomes a layer on top of its image; only that is read. The new image has the container's command, entrypoint, environment, user, working directory and labels. Volumes and other mounts are not in it. Without a NAME it has only its id, which is printed.",
+      "A container that runs goes on, so a file that it is just writing may be torn; with --pause it stands still while it is read.",
+    ],
+    examples: [
+      { command: "tsrun commit web web:patched", meaning: "Keep what was changed by hand" },
+      {
+        command: "tsrun commit -c 'CMD [\"serve\",\"-v\"]' -c 'ENV LEVEL=2' web web:verbose",
+        meaning: "With another command",
+      },
+    ],
+    load: () => import("../commands/commit.ts"),
+  },
+  {
+    name: "export",
+    group: "Images",
+    summary: "Write a container's root file system to an archive",
+    arguments: [CONTAINER],
+    options: [
+      {
+        name: "output",
+        short: "o",
+        kind: "value",
+        placeholder: "FILE",
+        summary: "Where to; stdout without it",
+        completion: "files",
+      },
+    ],
+    description: [
+      "Writes a tar archive of all files that the container has, whether it runs or not: its image's and its own, without volumes and other mounts. `tsrun import` makes an image of it, and GNU tar unpacks it.",
+    ],
+    examples: [
+      { command: "tsrun export -o web.tar web", meaning: "To a file" },
+      { command: "tsrun export web | tsrun import - flat:1", meaning: "As an image of one layer" },
+    ],
+    load: () => import("../commands/export.ts"),
+  },
   {
     name: "image import",
     aliases: ["import"],
@@ -52,14 +149,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
         summary: "What stop sends first",
         completion: "signals",
       },
-      {
-        name: "compression-format",
-        kind: "value",
-        placeholder: "FORMAT",
-        summary: "How the layer is packed for registries: gzip for those that do not know zstd",
-        default: "zstd",
-        choices: ["zstd", "gzip"],
-      },
+      COMPRESSION_FORMAT,
       { name: "quiet", short: "q", kind: "flag", summary: "Print the id alone" },
     ],
     description: [

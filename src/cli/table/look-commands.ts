@@ -173,7 +173,7 @@ export const LOOK_COMMANDS: readonly CommandSpec[] = [
   {
     name: "events",
     group: "Look at containers",
-    summary: "Show what happens to containers and volumes, as it happens",
+    summary: "Show what happens to containers, images and volumes, as it happens",
     arguments: [],
     options: [
       {
@@ -181,7 +181,7 @@ export const LOOK_COMMANDS: readonly CommandSpec[] = [
         short: "f",
         kind: "list",
         placeholder: "KEY=VALUE",
-        summary: "container=, volume=, event=, image=, type=container or volume",
+        summary: "container=, volume=, event=, image=, type=container, image or volume",
       },
       { name: "since", kind: "value", placeholder: "TIME", summary: "Begin with what was then" },
       { name: "until", kind: "value", placeholder: "TIME", summary: "End then" },
@@ -204,10 +204,15 @@ export const LOOK_COMMANDS: readonly CommandSpec[] = [
     name: "diff",
     group: "Look at containers",
     summary: "Show what a container has changed in its image",
-    arguments: [CONTAINER],
+    arguments: [{ ...CONTAINER, name: "CONTAINER|IMAGE" }],
     options: [FORMAT],
-    description: ["One path a line: A added, C changed, D deleted."],
-    examples: [{ command: "tsrun diff web", meaning: "What it wrote" }],
+    description: [
+      "One path a line: A added, C changed, D deleted. Of an image it shows what its uppermost layer changes in those below.",
+    ],
+    examples: [
+      { command: "tsrun diff web", meaning: "What it wrote" },
+      { command: "tsrun diff web:patched", meaning: "What the last commit added" },
+    ],
     load: () => import("../commands/diff.ts"),
   },
 ];

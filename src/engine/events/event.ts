@@ -1,5 +1,5 @@
 /**
- * What happens to containers and volumes, as one JSON object a line of RUN/events.jsonl. Pure.
+ * What happens to containers, images and volumes, as one JSON object a line of RUN/events.jsonl. Pure.
  */
 import type { ContainerConfig } from "../records.ts";
 
@@ -22,12 +22,22 @@ export const EVENT_STATUSES = [
   "log-error",
   "mount",
   "unmount",
+  "commit",
+  "export",
+  "pull",
+  "push",
+  "import",
+  "load",
+  "save",
+  "tag",
+  "untag",
+  "promote",
 ] as const;
-export const EVENT_TYPES = ["container", "volume"] as const;
+export const EVENT_TYPES = ["container", "image", "volume"] as const;
 export type EventStatus = (typeof EVENT_STATUSES)[number];
 
 export interface EngineEvent {
-  /** Of a container; of a volume its name. */
+  /** Of a container or an image; of a volume its name. */
   readonly id: string;
   readonly name: string;
   readonly image?: string;
@@ -66,9 +76,14 @@ export function journalLine(
   return `${journalHead(config)},${JSON.stringify(rest).slice(1)}\n`;
 }
 
-/** The same for a volume, which has a name and nothing else. */
-export function volumeJournalLine(name: string, status: EventStatus, time: Date): string {
-  return `${JSON.stringify({ id: name, name, type: "volume", status, time: time.toISOString() })}\n`;
+/** The same for an image, or for a volume, whose name is all that it has. */
+export function otherJournalLine(
+  what: Pick<EngineEvent, "id" | "name" | "type">,
+  status: EventStatus,
+  time: Date,
+): string {
+  const { id, name, type } = what;
+  return `${JSON.stringify({ id, name, type, status, time: time.toISOString() })}\n`;
 }
 
 export interface EventFilters {
@@ -93,7 +108,8 @@ const TESTS: Readonly<Record<keyof EventFilters, (event: EngineEvent, value: str
     container: ({ type, name, id }, value) =>
       type === "container" && (name === value || id.startsWith(value)),
     event: ({ status }, value) => status === value,
-    image: ({ image }, value) => image === value,
+    image: ({ type, image, name, id }, value) =>
+      type === "image" ? name === value || id.startsWith(value) : image === value,
     type: ({ type }, value) => type === value,
     volume: ({ type, name }, value) => type === "volume" && name === value,
   };

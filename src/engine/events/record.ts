@@ -9,7 +9,13 @@ import { makeDirectories } from "../../base/make-directories.ts";
 import { type Engine, journalPath } from "../engine.ts";
 import type { ContainerConfig } from "../records.ts";
 import { tryLockShared } from "../store/lock.ts";
-import { type EventDetails, type EventStatus, journalLine, volumeJournalLine } from "./event.ts";
+import {
+  type EngineEvent,
+  type EventDetails,
+  type EventStatus,
+  journalLine,
+  otherJournalLine,
+} from "./event.ts";
 
 const JOURNAL_MAX_BYTES = 4 * 1024 * 1024;
 
@@ -31,10 +37,28 @@ export function recordEvent(
 
 /** The same for a volume. */
 export function recordVolumeEvent(engine: Engine, name: string, status: EventStatus): void {
+  recordOther(engine, { id: name, name, type: "volume" }, status);
+}
+
+/** The same for an image; without a name it is known by its id. */
+export function recordImageEvent(
+  engine: Engine,
+  { id, name = "" }: { readonly id: string; readonly name?: string | undefined },
+  status: EventStatus,
+): void {
+  recordOther(engine, { id, name, type: "image" }, status);
+}
+
+function recordOther(
+  engine: Engine,
+  what: Pick<EngineEvent, "id" | "name" | "type">,
+  status: EventStatus,
+): void {
   try {
-    append(engine, volumeJournalLine(name, status, new Date()));
+    append(engine, otherJournalLine(what, status, new Date()));
   } catch (error) {
-    engine.warn(`the event "${status}" of the volume "${name}" is not recorded: ${String(error)}`);
+    const named = `the ${what.type} "${what.name || what.id}"`;
+    engine.warn(`the event "${status}" of ${named} is not recorded: ${String(error)}`);
   }
 }
 

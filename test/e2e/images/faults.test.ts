@@ -55,6 +55,14 @@ function scenarios(): Readonly<Record<string, Scenario>> {
       command: pull(2),
     },
     import: { command: ["image", "import", "-q", tree, "imported"] },
+    commit: {
+      given: [
+        ["image", "import", "-q", tree, "imported"],
+        ["create", "--name", "changed", "imported", "/file"],
+        ["cp", archive, "changed:/added"],
+      ],
+      command: ["commit", "-q", "changed", "committed"],
+    },
     load: { command: ["load", "-q", "-i", archive] },
     rm: { given: [pull(1), pull(2)], command: ["image", "rm", "-f", name(1)] },
     prune: { given: [pull(1), pull(2)], command: ["image", "prune", "--all"] },
@@ -89,7 +97,15 @@ async function strike({ given = [], command }: Scenario, step: number): Promise<
 }
 
 describe("kill -9 at every step of", () => {
-  for (const name of ["pull", "pull over another version", "import", "load", "rm", "prune"]) {
+  for (const name of [
+    "pull",
+    "pull over another version",
+    "import",
+    "commit",
+    "load",
+    "rm",
+    "prune",
+  ]) {
     it(name, async (t) => {
       const scenario = scenarios()[name];
       assert.ok(scenario);

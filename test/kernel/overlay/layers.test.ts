@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -57,9 +58,9 @@ function change(layers: readonly string[], script: string): string {
   return upper.dir;
 }
 
-function diff(layers: readonly string[], upper: string): string[] {
+function diff(layers: readonly string[], changed: string | readonly string[]): string[] {
   const letters = { added: "A", changed: "C", deleted: "D" };
-  return readDiff(layers, upper).map(({ kind, path }) => `${letters[kind]} ${path}`);
+  return readDiff(layers, changed).map(({ kind, path }) => `${letters[kind]} ${path}`);
 }
 
 describe("readMergedFile", () => {
@@ -161,6 +162,25 @@ describe("readDiff", () => {
     assert.deepEqual(diff(layers, upper), ["C /dir", "D /dir/one", "C /dir/two"]);
   });
 
+  it("counts what is hidden further down, too", () => {
+    const layers = [layer({ "dir/sub/x": "", "dir/sub/y": "" })];
+    const upper = change(layers, "rm -r dir; mkdir -p dir/sub; touch dir/sub/y");
+    assert.deepEqual(diff(layers, upper), ["C /dir", "C /dir/sub", "D /dir/sub/x", "C /dir/sub/y"]);
+  });
+
+  it("tells what several layers change together", () => {
+    const layers = [layer({ "a/one": "", "a/two": "", "b/x": "", c: "" })];
+    const middle = change(layers, "rm -r a; touch new gone; rm c");
+    const upper = change([middle, ...layers], "mkdir a; touch a/two; rm gone; echo > c");
+    assert.deepEqual(diff(layers, [upper, middle]), [
+      "C /a",
+      "D /a/one",
+      "C /a/two",
+      "C /c",
+      "A /new",
+    ]);
+  });
+
   it("does not follow links of the container", () => {
     const layers = [layer({ f: "" })];
     const upper = change(layers, "ln -s /etc link; ln -s / root");
@@ -206,12 +226,14 @@ describe("openDetachedRoot", () => {
 });
 
 describe("createUpper", () => {
-  it("gives the container's / the mode and owner of the layer below", () => {
+  it("gives the container's / the mode and time of the layer below", () => {
     const below = layer({});
     chmodSync(below, 0o1777);
+    utimesSync(below, 1, 2.5);
     const dir = mkdtempSync(join(base, "container-"));
     createUpper({ dir: join(dir, "u"), work: join(dir, "w") }, below);
-    assert.equal(statSync(join(dir, "u")).mode & 0o7777, 0o1777);
+    const { mode, mtimeMs } = statSync(join(dir, "u"));
+    assert.deepEqual([mode & 0o7777, mtimeMs], [0o1777, 2500]);
   });
 });
 
