@@ -4,6 +4,13 @@
  */
 export { ERROR_CODES, type ErrorCode, TsrunError } from "./base/errors.ts";
 export {
+  BuildFailure,
+  type BuildImageOptions,
+  type BuildProgress,
+  type BuiltImageView,
+  buildImageWith as buildImage,
+} from "./build/index.ts";
+export {
   type AttachRequest,
   type AttachStream,
   type ContainerRequest,
@@ -41,11 +48,13 @@ export {
   type ExitResult,
   events,
   type InputChoice,
+  images,
   info,
   type LogLine,
   list,
   type OutputChoice,
   open,
+  type PullChoice,
   type RunOptions,
   type RunResult,
   run,

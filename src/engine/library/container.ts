@@ -23,6 +23,7 @@ import { stopContainer } from "../stop.ts";
 import { containerTop, type ProcessRow } from "../top.ts";
 import { updateContainer } from "../update.ts";
 import { type WaitOptions, waitContainer } from "../wait.ts";
+import { bringImage, type PullChoice } from "./images.ts";
 import { engineFor, type StoreOptions } from "./options.ts";
 import { giveInput, type InputChoice, type OutputChoice, takeOutput } from "./output.ts";
 import { aborted } from "./run.ts";
@@ -229,13 +230,13 @@ function leaveOnAbort(
   return { [Symbol.dispose]: () => signal?.removeEventListener("abort", leave) };
 }
 
-export type CreateOptions = ContainerRequest & StoreOptions;
+export type CreateOptions = ContainerRequest & PullChoice & StoreOptions;
 
 /** A new container, not started yet. */
 export async function create(options: CreateOptions): Promise<Container> {
-  const { root: _root, runRoot: _runRoot, onWarning: _onWarning, ...request } = options;
+  const { root: _root, runRoot: _runRoot, onWarning: _onWarning, pull: _pull, ...asked } = options;
   const engine = engineFor(options);
-  const { id } = await createContainer(engine, request);
+  const { id } = await createContainer(engine, await bringImage(options, asked, options));
   return new Container(engine, id);
 }
 

@@ -14,6 +14,7 @@ export {
   open,
 } from "./container.ts";
 export { events } from "./events.ts";
+export { images, type PullChoice } from "./images.ts";
 export { info } from "./info.ts";
 export type { StoreOptions } from "./options.ts";
 export type { InputChoice, OutputChoice } from "./output.ts";

@@ -11,11 +11,12 @@ import { killContainer } from "../kill.ts";
 import type { ContainerId } from "../records.ts";
 import type { ContainerRequest } from "../request.ts";
 import { runContainer } from "../run.ts";
+import { bringImage, type PullChoice } from "./images.ts";
 import { engineFor, type StoreOptions } from "./options.ts";
 import { giveInput, type InputChoice, type OutputChoice, takeOutput } from "./output.ts";
 
 /** The options of `tsrun run --rm`, and what goes in and comes out. */
-export interface RunOptions extends Omit<ContainerRequest, "remove">, StoreOptions {
+export interface RunOptions extends Omit<ContainerRequest, "remove">, PullChoice, StoreOptions {
   /** Written to the command's stdin, which then ends. Without it stdin is empty. */
   readonly input?: InputChoice;
   /** "capture" without it. */
@@ -45,7 +46,8 @@ export interface RunResult {
  */
 export async function run(options: RunOptions): Promise<RunResult> {
   const { input, stdout = "capture", stderr = "capture", signal, ...rest } = options;
-  const { root: _root, runRoot: _runRoot, onWarning: _onWarning, ...request } = rest;
+  const { root: _root, runRoot: _runRoot, onWarning: _onWarning, pull: _pull, ...asked } = rest;
+  const request = await bringImage(options, asked, options, signal);
   const engine = engineFor(options);
   const started = await runContainer(
     engine,
