@@ -65,6 +65,7 @@ export { renameContainer } from "./rename.ts";
 export type * from "./request.ts";
 export { restartContainer } from "./restart.ts";
 export { type RunOptions, runContainer } from "./run.ts";
+export { runOnLayers } from "./run-on-layers.ts";
 export {
   type AttachRequest,
   type StartedContainer,
