@@ -2,6 +2,7 @@
  * Every command of tsrun, once. The parser, help, tsrun(1) and the shell completions are made from this
  * table; a command's code is loaded when it is typed.
  */
+import { BUILD_COMMANDS } from "./table/build-commands.ts";
 import { CHANGE_COMMANDS } from "./table/change-commands.ts";
 import { IMAGE_COMMANDS } from "./table/image-commands.ts";
 import { LOOK_COMMANDS } from "./table/look-commands.ts";
@@ -16,6 +17,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...CHANGE_COMMANDS,
   ...LOOK_COMMANDS,
   ...REGISTRY_COMMANDS,
+  ...BUILD_COMMANDS,
   ...IMAGE_COMMANDS,
   ...VOLUME_COMMANDS,
   ...SYSTEM_COMMANDS,

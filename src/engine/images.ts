@@ -229,6 +229,8 @@ export interface PruneOptions {
   readonly all?: boolean;
   /** Also what names pointed to before. */
   readonly versions?: boolean;
+  /** Also what builds remember of their steps. */
+  readonly buildCache?: boolean;
 }
 
 export async function pruneImages(

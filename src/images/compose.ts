@@ -16,12 +16,14 @@ export function describeDocument({ mediaType, bytes }: ImageDocument): Descripto
 export function composeManifest(
   config: ImageDocument,
   layers: readonly Descriptor[],
+  annotations: Readonly<Record<string, string>> = {},
 ): ImageDocument {
   const manifest: ImageManifest = {
     schemaVersion: 2,
     mediaType: MEDIA_TYPES.manifest,
     config: describeDocument(config),
     layers,
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
   };
   return jsonDocument(MEDIA_TYPES.manifest, manifest);
 }

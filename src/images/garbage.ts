@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { hasErrno } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
 import { removeTree, tryFlock } from "../ffi/index.ts";
+import { cachedDigests } from "./build-cache.ts";
 import { hexOf } from "./digest.ts";
 import { layerKeys } from "./layers.ts";
 import { type ImageStore, listDirectory, type StoredImage } from "./store.ts";
 import { readLeases } from "./work.ts";
 
-/** Removes what no image in the index and no pull under way needs. Call it locked. Answers the paths. */
+/** Removes what no image in the index, no build's cache and no pull under way needs. Call it locked. Answers the paths. */
 export function collectGarbage(store: ImageStore): readonly string[] {
   const unused = findUnused(store);
   for (const layer of unused.layers) {
@@ -33,7 +34,11 @@ export interface Unused {
 
 /** Call it locked. */
 export function findUnused(store: ImageStore): Unused {
-  const needed = new Set([...store.images().flatMap(neededBy), ...readLeases(store)]);
+  const needed = new Set([
+    ...store.images().flatMap(neededBy),
+    ...readLeases(store),
+    ...cachedDigests(store),
+  ]);
   const unusedIn = (directory: string, suffix = "") =>
     listDirectory(directory)
       .filter((name) => !needed.has(suffix === "" ? name : name.replace(suffix, "")))

@@ -3,12 +3,14 @@
  * run: it is loaded when it is called.
  */
 import { findName } from "./manage.ts";
+import type { FetchedUrl } from "./registry/fetch-url.ts";
 import type { ImageStore } from "./store.ts";
 
 type Pull = typeof import("./pull.ts");
 type Push = typeof import("./push.ts");
 type Login = typeof import("./login.ts");
 type Referrers = typeof import("./referrers.ts");
+type FetchUrl = typeof import("./registry/fetch-url.ts");
 
 export async function pullImage(...args: Parameters<Pull["pullImage"]>) {
   return (await import("./pull.ts")).pullImage(...args);
@@ -32,6 +34,14 @@ export async function logout(...args: Parameters<Login["logout"]>) {
 
 export async function listReferrers(...args: Parameters<Referrers["listReferrers"]>) {
   return (await import("./referrers.ts")).listReferrers(...args);
+}
+
+export async function fetchUrl<T>(
+  url: URL,
+  settings: Parameters<FetchUrl["fetchUrl"]>[1],
+  use: (fetched: FetchedUrl) => Promise<T>,
+): Promise<T> {
+  return (await import("./registry/fetch-url.ts")).fetchUrl(url, settings, use);
 }
 
 /**

@@ -4,6 +4,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { hasErrno } from "../base/errors.ts";
+import { forgetCachedSteps } from "./build-cache.ts";
 import { collectGarbage, neededBy, removeStaleIngests } from "./garbage.ts";
 import { nameOf, removePast } from "./index-entries.ts";
 import { usedManifests } from "./manage.ts";
@@ -92,6 +93,8 @@ export interface PruneImagesOptions {
   readonly all?: boolean;
   /** Also what names pointed to before. */
   readonly versions?: boolean;
+  /** Also what builds remember of their steps. */
+  readonly buildCache?: boolean;
 }
 
 export interface PrunedImages {
@@ -104,7 +107,7 @@ export interface PrunedImages {
 /** Removes images without a name, what no image leads to, and what killed commands have left. */
 export async function pruneImages(
   store: ImageStore,
-  { used, all = false, versions = false }: PruneImagesOptions,
+  { used, all = false, versions = false, buildCache = false }: PruneImagesOptions,
 ): Promise<PrunedImages> {
   await removeAbandoned(store);
   return store.locked(() => {
@@ -119,6 +122,7 @@ export async function pruneImages(
     const left = new Set(store.images().map(({ id }) => id));
     const doomed = before.filter(({ id }) => !left.has(id));
     const freed = freedBy(store, doomed);
+    if (buildCache) forgetCachedSteps(store);
     const stale = removeStaleIngests(store, { all: true });
     collectGarbage(store);
     return { images: doomed.map(({ id }) => id), names, freed: freed + stale.bytes };

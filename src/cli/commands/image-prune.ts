@@ -1,3 +1,4 @@
+import { pruneCacheMounts } from "../../build/index.ts";
 import { pruneImages } from "../../engine/index.ts";
 import { openEngineFor } from "../engine-context.ts";
 import { humanSize } from "../format/human.ts";
@@ -5,9 +6,13 @@ import { printError, printLine } from "../output.ts";
 import type { CommandCall } from "../table/types.ts";
 
 export async function run({ options, globals }: CommandCall): Promise<void> {
-  const { images, freed } = await pruneImages(openEngineFor(globals), {
+  const engine = openEngineFor(globals);
+  const buildCache = options.flag("build-cache");
+  if (buildCache) pruneCacheMounts(engine);
+  const { images, freed } = await pruneImages(engine, {
     all: options.flag("all"),
     versions: options.flag("versions"),
+    buildCache,
   });
   for (const id of images) printLine(id);
   printError(`Freed ${humanSize(freed, " ")}`);

@@ -356,6 +356,11 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
         kind: "flag",
         summary: "Also what names pointed to before: there is no rollback then",
       },
+      {
+        name: "build-cache",
+        kind: "flag",
+        summary: "Also what builds keep for the next one: steps, and their cache mounts",
+      },
       { name: "force", short: "f", kind: "flag", summary: "For podman's sake: nothing is asked" },
     ],
     description: [
