@@ -1,6 +1,6 @@
 /**
- * npm run bench [-- --quick]: tsrun beside crun and runc in one run, taking turns, as medians and
- * ratios; then what many containers cost, and where the time goes. Needs root, and two minutes.
+ * npm run bench [-- --quick] [SECTION…]: tsrun beside crun, runc and podman in one run, taking turns, as
+ * medians and ratios; then what many containers cost, and where the time goes. Needs root, and five minutes.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import type * as Library from "../src/index.ts";
 import { measureBreakdown } from "./breakdown.ts";
 import { measureCrowd } from "./crowd.ts";
 import { measureEngine } from "./engines.ts";
+import { measureImages } from "./images.ts";
 import { loadLibrary } from "./library.ts";
 import { type Contender, formatTimings, measure, type Target } from "./measure.ts";
 import { measureLifecycle } from "./oci.ts";
@@ -26,11 +27,28 @@ const quick = process.argv.includes("--quick");
 const ROUNDS = quick ? 10 : 40;
 const CROWD = quick ? 60 : 500;
 
+/** What is measured, in this order; each gives its table. */
+const SECTIONS: Readonly<Record<string, (contest: Contest) => Promise<string>>> = {
+  run: libraryRun,
+  cli: commandLineRun,
+  exec: libraryExec,
+  oci: ({ workspace, peers }) => measureLifecycle(workspace, peers, ROUNDS),
+  podman: () => measureEngine(quick ? 3 : 15),
+  images: ({ library, workspace }) => measureImages(library, workspace, quick ? 2 : 7),
+  parts,
+  crowd: ({ library, workspace }) => measureCrowd(library, workspace, CROWD),
+  breakdown: ({ workspace }) => measureBreakdown(workspace, quick ? 10 : 50),
+};
+const words = process.argv.slice(2).filter((word) => word !== "--quick");
+const wanted = words.length > 0 ? words : Object.keys(SECTIONS);
+
 const why = cannotRun();
 if (why) say(`skipped: ${why}`);
 else if (!(await enterCgroup2View())) await bench();
 
 function cannotRun(): string | undefined {
+  const unknown = wanted.find((name) => !Object.hasOwn(SECTIONS, name));
+  if (unknown) return `"${unknown}" is none of ${Object.keys(SECTIONS).join(", ")}`;
   if (process.getuid?.() !== 0) return "containers without root are not timed yet: run it as root";
   if (!existsSync("/bin/busybox")) return "needs /bin/busybox (apt-get install busybox-static)";
   return undefined;
@@ -43,15 +61,7 @@ async function bench(): Promise<void> {
   const { peers, missing } = await findPeers(workspace.bundle);
   for (const { name, globals } of peers) say(`${name}: ${[name, ...globals].join(" ")} run`);
   for (const reason of missing) say(`skipped: ${reason}`);
-  const contest = { library, workspace, peers };
-  await libraryRun(contest);
-  await commandLineRun(contest);
-  await libraryExec(contest);
-  say(await measureLifecycle(workspace, peers, ROUNDS));
-  say(await measureEngine(quick ? 3 : 15));
-  say(await parts(contest));
-  say(await measureCrowd(library, workspace, CROWD));
-  say(await measureBreakdown(workspace, quick ? 10 : 50));
+  for (const name of wanted) say((await SECTIONS[name]?.({ library, workspace, peers })) ?? "");
 }
 
 interface Contest {
@@ -61,7 +71,7 @@ interface Contest {
 }
 
 /** run() against a program that uses the peer: the same specification on the same overlay. */
-async function libraryRun({ library, workspace, peers }: Contest): Promise<void> {
+async function libraryRun({ library, workspace, peers }: Contest): Promise<string> {
   const { image, bundle, bundleWithoutSeccomp } = workspace;
   const timings = await measure(
     [
@@ -81,14 +91,14 @@ async function libraryRun({ library, workspace, peers }: Contest): Promise<void>
     { rounds: ROUNDS, warmup: 2 * ROUNDS },
   );
   const targets = targetsFor(peers, { crun: 0.45, runc: 0.2 }, (name) => `execa("${name} run")`);
-  say(formatTimings("From a program: run /bin/true, to its exit status", timings, targets));
+  return formatTimings("From a program: run /bin/true, to its exit status", timings, targets);
 }
 
 function noFilter({ name }: Peer): string {
   return `  ${name} without a seccomp filter`;
 }
 
-async function commandLineRun({ workspace, peers }: Contest): Promise<void> {
+async function commandLineRun({ workspace, peers }: Contest): Promise<string> {
   const { rootfs, plainBundle } = workspace;
   const words = ["run", "--rm", "--rootfs", rootfs, "/bin/true"];
   const timings = await measure(
@@ -108,10 +118,10 @@ async function commandLineRun({ workspace, peers }: Contest): Promise<void> {
     { rounds: ROUNDS },
   );
   const targets = targetsFor(peers, { runc: 1.5 }, (name) => `${name} run`);
-  say(formatTimings("From a shell: the whole process", timings, targets));
+  return formatTimings("From a shell: the whole process", timings, targets);
 }
 
-async function libraryExec({ library, workspace, peers }: Contest): Promise<void> {
+async function libraryExec({ library, workspace, peers }: Contest): Promise<string> {
   await using running = new AsyncDisposableStack();
   const { image, sleepingBundle } = workspace;
   const container = running.use(await library.create({ image, command: ["/bin/sleep", "1000"] }));
@@ -130,7 +140,7 @@ async function libraryExec({ library, workspace, peers }: Contest): Promise<void
   }
   const timings = await measure(contenders, { rounds: ROUNDS, warmup: ROUNDS });
   const targets = targetsFor(peers, { crun: 0.4 }, (name) => `execa("${name} exec")`);
-  say(formatTimings("A command in a running container", timings, targets));
+  return formatTimings("A command in a running container", timings, targets);
 }
 
 /** What a part of the isolation costs: the same run without it. */

@@ -14,6 +14,8 @@ export const REST_MS = 25;
 export interface Contender {
   readonly name: string;
   readonly run: () => Promise<void>;
+  /** Puts things back after each turn; not measured. */
+  readonly after?: () => Promise<void>;
 }
 
 export interface Timing {
@@ -30,11 +32,12 @@ export async function measure(
 ): Promise<readonly Timing[]> {
   const samples = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
   for (let round = -warmup; round < rounds; round += 1) {
-    for (const { name, run } of contenders) {
+    for (const { name, run, after } of contenders) {
       await setTimeout(REST_MS);
       const start = performance.now();
       await run();
       if (round >= 0) samples.get(name)?.push(performance.now() - start);
+      await after?.();
     }
   }
   return contenders.map(({ name }) => {
