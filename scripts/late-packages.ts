@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 
-const LATE = ["undici"];
+const LATE = ["dbus-native", "undici"];
 const NAMESPACE = "late-package";
 const require = createRequire(import.meta.url);
 

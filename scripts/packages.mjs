@@ -47,6 +47,8 @@ export const TEST_PACKAGES = [
     purpose: "the peer that conformance tests and the bench compare with",
   },
   { name: "podman", file: "podman", purpose: "an engine over tsrun-oci" },
+  { name: "systemd", file: "/lib/systemd/systemd", purpose: "units for containers" },
+  { name: "dbus", file: "dbus-daemon", purpose: "the bus to systemd" },
   { name: "conmon", file: "conmon", purpose: "podman's monitor" },
   { name: "netavark", file: "/usr/lib/podman/netavark", purpose: "podman's networks" },
   { name: "buildah", file: "buildah", purpose: "an engine over tsrun-oci" },

@@ -26,6 +26,8 @@ export interface CgroupFacts extends CgroupHierarchy {
   readonly path: string;
   /** The levels of `path` that exist, from "/" down. */
   readonly levels: readonly [CgroupLevel, ...CgroupLevel[]];
+  /** It was made for this container, and a process of ours is in it so that it lasts. */
+  readonly held?: boolean;
   /** Whether a cgroup can be made in the deepest of these. */
   readonly writable: boolean;
   /** CPUs and memory nodes that a container can get, as lists ("0-3,7"); undefined without cpuset. */

@@ -13,6 +13,7 @@ export { type CgroupOwner, type CgroupPlan, planCgroup } from "./plan.ts";
 export { cpuWeight } from "./plan-cpu.ts";
 export { planDeviceFilter } from "./plan-device-filter.ts";
 export { planRdt, type RdtFacts, rdtGroup } from "./plan-rdt.ts";
+export { planValues } from "./plan-values.ts";
 export {
   probeCgroups,
   readControllers,

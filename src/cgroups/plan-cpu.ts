@@ -1,5 +1,5 @@
+import { parseCpuList } from "../base/cpu-list.ts";
 import type { OciCpu } from "../spec/index.ts";
-import { parseCpuList } from "./cpu-list.ts";
 import { type CgroupWrite, type CurrentLimits, invalidLimit, onlyInV1 } from "./write.ts";
 
 const ORIGIN = "linux.resources.cpu";

@@ -241,7 +241,7 @@ function planTeardown(directory: string, cgroupSlot: Slot): readonly PlannedOp[]
   ];
 }
 
-function refusePlace({ levels, path, mountPoint }: CgroupFacts): void {
+function refusePlace({ levels, path, mountPoint, held = false }: CgroupFacts): void {
   if (path === "/") {
     throw new TsrunError("INVALID_SPEC", "a container cannot be put into the topmost cgroup", {
       origin: ORIGIN,
@@ -249,7 +249,7 @@ function refusePlace({ levels, path, mountPoint }: CgroupFacts): void {
     });
   }
   const leaf = levels.find((level) => level.path === path);
-  if (!leaf?.occupied) return;
+  if (!leaf?.occupied || held) return;
   throw new TsrunError("INVALID_SPEC", `the cgroup "${path}" holds processes already`, {
     origin: ORIGIN,
     hint: `See ${mountPoint}${path}/cgroup.procs; a container needs a cgroup of its own.`,

@@ -17,8 +17,12 @@ import { type CgroupWrite, type CurrentLimits, isDefault } from "./write.ts";
  * Writes the limits that are given and leaves the others. If the kernel refuses one, those before
  * it are put back and that refusal is thrown, naming its field. Throws CGROUP_UNAVAILABLE for a
  * controller that this cgroup was not given when it was made, INVALID_SPEC for wrong limits.
+ * Returns what was written where, cpu.max with its period.
  */
-export function updateCgroup(directory: string, resources: OciResources): void {
+export function updateCgroup(
+  directory: string,
+  resources: OciResources,
+): readonly Pick<CgroupWrite, "file" | "value">[] {
   const facts = readCpusets(dirname(directory));
   const writes = possibleWrites(directory, planValues(resources, facts, readCurrent(directory)));
   refuseTooSmall(directory, resources.memory ?? {});
@@ -37,6 +41,10 @@ export function updateCgroup(directory: string, resources: OciResources): void {
     restore(directory, done, error);
     throw error;
   }
+  return writes.map(({ file, value }) => ({
+    file,
+    value: file === "cpu.max" ? (readIfThere(`${directory}/${file}`)?.trim() ?? value) : value,
+  }));
 }
 
 /** What would have to be written to a file to leave it as it is. */

@@ -23,6 +23,8 @@ export * from "./process.ts";
 export { removeTree, removeTreeAt } from "./remove-tree.ts";
 export * from "./seccomp.ts";
 export {
+  bindDatagram,
+  connectDatagram,
   connectUnix,
   pipe2,
   type ReceivedMessage,

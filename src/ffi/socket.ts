@@ -8,6 +8,7 @@ import { cString, syscall, withAddresses } from "./libc.ts";
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
 const O_CLOEXEC = 0o2000000;
 const O_NONBLOCK = 0o4000;
@@ -32,14 +33,28 @@ const ENAMETOOLONG = 36;
  * listener whose queue is full is EAGAIN. Throws KernelError, ENAMETOOLONG for what unix(7) cannot name.
  */
 export function connectUnix(path: string): number {
-  const name = cString(path);
-  if (name.length > SUN_PATH_SIZE) throw new KernelError("connect", ENAMETOOLONG, path);
+  return openUnix("connect", SOCK_STREAM, path);
+}
+
+/** As connectUnix, for datagrams. A path that begins with "@" is an abstract name. */
+export function connectDatagram(path: string): number {
+  return openUnix("connect", SOCK_DGRAM, path);
+}
+
+/** A datagram socket that receives at `path`, which it makes. Close-on-exec. */
+export function bindDatagram(path: string): number {
+  return openUnix("bind", SOCK_DGRAM, path);
+}
+
+function openUnix(call: "bind" | "connect", type: number, path: string): number {
+  const name = path.startsWith("@") ? Buffer.from(`\0${path.slice(1)}`) : cString(path);
+  if (name.length > SUN_PATH_SIZE) throw new KernelError(call, ENAMETOOLONG, path);
   const address = new Uint8Array(2 + name.length);
   new DataView(address.buffer).setUint16(0, AF_UNIX, true);
   address.set(name, 2);
-  const fd = syscall("socket", path, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const fd = syscall("socket", path, AF_UNIX, type | SOCK_CLOEXEC, 0);
   try {
-    syscall("connect", path, fd, address, address.length);
+    syscall(call, path, fd, address, address.length);
   } catch (error) {
     closeSync(fd);
     throw error;

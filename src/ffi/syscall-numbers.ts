@@ -6,6 +6,7 @@
  * kernel (glibc has fsopen(2) since 2.36, and no openat2(2) at all) does not stand in the way.
  */
 const TABLE = {
+  bind: [49, 200],
   bpf: [321, 280],
   clone3: [435, 435],
   close_range: [436, 436],

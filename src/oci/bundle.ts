@@ -84,18 +84,9 @@ function isNoFile(error: unknown): boolean {
 
 /**
  * Where the container's cgroup is, below the hierarchy's top. A relative path, or none, begins beside the
- * caller's own cgroup, as runc has it. Throws UNSUPPORTED for what only systemd could make.
+ * caller's own cgroup, as runc has it.
  */
-export function resolveCgroupsPath(
-  path: string | undefined,
-  { id, systemd }: { readonly id: string; readonly systemd: boolean },
-): string {
-  if (systemd) {
-    throw new TsrunError(
-      "UNSUPPORTED",
-      "systemd not running on this host, cannot use systemd cgroups manager",
-    );
-  }
+export function resolveCgroupsPath(path: string | undefined, id: string): string {
   if (path?.startsWith("/")) return path;
   const parent = posix.dirname(readHierarchy().ownPath ?? "/");
   return posix.join("/", parent, path ?? id);

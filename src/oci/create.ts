@@ -14,24 +14,30 @@ import type { Slot } from "../plan/index.ts";
 import {
   closePrepared,
   type HandOver,
+  type HostFacts,
   type Launch,
   launch,
   machineArch,
   planContainer,
   prepareLaunch,
   probeHost,
+  readHierarchy,
 } from "../runtime/index.ts";
 import type { OciSpec } from "../spec/index.ts";
 import { type Bundle, completeProcess, readBundle, resolveCgroupsPath } from "./bundle.ts";
 import type { GlobalOptions } from "./command.ts";
 import { type ConsoleChoice, openConsole } from "./console.ts";
+import type { HeldUnit } from "./container-unit.ts";
 import { type PassedDescriptors, passedDescriptors, stdioToOwn } from "./descriptors.ts";
 import { processFailure } from "./failure.ts";
 import { runHooks } from "./hooks.ts";
+import { makeNotifyDirectory, withNotify } from "./notify.ts";
 import type { Flags } from "./parse-arguments.ts";
 import {
   type ContainerPaths,
   type ContainerRecord,
+  checkId,
+  containerPaths,
   makeContainerDirectory,
   type ProcessRecord,
   removeRecords,
@@ -82,13 +88,15 @@ export async function createContainer(
   const bundle = readBundle(options.bundle);
   for (const warning of bundle.warnings) globals.warn(warning);
   const passed = passedDescriptors(options.preserveFds);
-  const spec = completeSpec(bundle, { id, passed, systemd: globals.systemdCgroup });
+  const completed = completeSpec(bundle, { id, passed, systemd: globals.systemdCgroup });
+  const spec = withNotify(completed, containerPaths(globals.root, checkId(id)));
   await using undo = new UndoStack();
   // What the stage has copies of; of the FIFOs we must not stay a writer.
   using handed = new UndoStack();
   const consoleFd = openConsole(spec.process.terminal ?? false, options, handed);
   const paths = makeContainerDirectory(globals.root, id);
   undo.defer(() => removeRecords(globals.root, id));
+  makeNotifyDirectory(paths);
   try {
     const created = await createIn(
       paths,
@@ -110,7 +118,9 @@ function completeSpec(
   return {
     ...spec,
     process: { ...process, env: [...process.env, ...how.passed.env] },
-    linux: { ...spec.linux, cgroupsPath: resolveCgroupsPath(spec.linux.cgroupsPath, how) },
+    linux: how.systemd
+      ? spec.linux
+      : { ...spec.linux, cgroupsPath: resolveCgroupsPath(spec.linux.cgroupsPath, how.id) },
   };
 }
 
@@ -130,9 +140,13 @@ async function createIn(
   creation: Creation,
   globals: GlobalOptions,
 ): Promise<CreatedContainer> {
-  const { id, spec, options, undo } = creation;
-  const facts = probeHost(spec, id);
-  const record = composeRecord(creation, `${facts.cgroup.mountPoint}${facts.cgroup.path}`);
+  const { id, options, undo } = creation;
+  const unit = globals.systemdCgroup ? await holdUnit(paths, creation) : undefined;
+  const spec = unit?.spec ?? creation.spec;
+  const seen = probeHost(spec, id);
+  const facts = unit ? heldFacts(seen) : seen;
+  const { mountPoint, path } = facts.cgroup;
+  const record = composeRecord(creation, `${mountPoint}${path}`, unit?.name);
   writeRecord(paths, record);
   writeProcessRecord(paths, {
     process: spec.process,
@@ -160,6 +174,7 @@ async function createIn(
   undo.defer(() => abandon(launched));
   const init = await launched.created;
   const complete = { ...record, init: identify(init) };
+  await unit?.settle();
   if (handOver.holdForHooks) await runCreationHooks(complete, launched);
   writeRecord(paths, complete);
   if (options.pidFile !== undefined) writePidFile(options.pidFile, init);
@@ -174,12 +189,31 @@ async function createIn(
   return { record: complete, spec, launched };
 }
 
-function composeRecord({ id, bundle, spec }: Creation, cgroup: string): ContainerRecord {
+/** The scope or slice that the container is to be in. Its record is there first: whoever finds it can stop it. */
+async function holdUnit(paths: ContainerPaths, creation: Creation): Promise<HeldUnit> {
+  const { id, spec, undo } = creation;
+  const { planUnit, startUnit } = await import("./container-unit.ts");
+  const unit = planUnit(spec, id);
+  const { mountPoint } = readHierarchy();
+  writeRecord(paths, composeRecord(creation, `${mountPoint}${unit.cgroupsPath}`, unit.name));
+  return startUnit(unit, { id, spec, undo });
+}
+
+function heldFacts(facts: HostFacts): HostFacts {
+  return { ...facts, cgroup: { ...facts.cgroup, held: true } };
+}
+
+function composeRecord(
+  { id, bundle, spec }: Creation,
+  cgroup: string,
+  unit?: string,
+): ContainerRecord {
   return {
     ...{ version: 1, id, bootId: readBootId(), bundle: bundle.path, rootfs: spec.root.path },
     created: new Date().toISOString(),
     ...(spec.annotations ? { annotations: spec.annotations } : {}),
     cgroup,
+    ...(unit === undefined ? {} : { unit }),
     ownPidNamespace: spec.linux.namespaces.some(
       ({ type, path }) => type === "pid" && path === undefined,
     ),

@@ -7,6 +7,7 @@
  *     config.json  the specification as it was read then; for exec and the hooks
  *     exec.fifo    as long as the container waits for its start
  *     result.fifo  where a start is told that it failed
+ *     notify/      where the container says that it is ready, if somebody wants to know
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { writeFileAtomic } from "../base/atomic-file.ts";
@@ -26,6 +27,8 @@ export interface ContainerRecord {
   readonly annotations?: Readonly<Record<string, string>>;
   /** Absolute path of the cgroup directory. */
   readonly cgroup: string;
+  /** The systemd unit whose cgroup it is. */
+  readonly unit?: string;
   readonly ownPidNamespace: boolean;
   /** Who creates it. */
   readonly creator: ProcessIdentity;
@@ -53,6 +56,7 @@ export interface ContainerPaths {
   readonly config: string;
   readonly execFifo: string;
   readonly resultFifo: string;
+  readonly notifyDir: string;
 }
 
 export function containerPaths(root: string, id: string): ContainerPaths {
@@ -63,6 +67,7 @@ export function containerPaths(root: string, id: string): ContainerPaths {
     config: `${dir}/config.json`,
     execFifo: `${dir}/exec.fifo`,
     resultFifo: `${dir}/result.fifo`,
+    notifyDir: `${dir}/notify`,
   };
 }
 

@@ -7,7 +7,7 @@ import { killCgroup, removeCgroup, removeRdt } from "../runtime/index.ts";
 import type { GlobalOptions } from "./command.ts";
 import { type ContainerRecord, containerPaths, findRecord, removeRecords } from "./records.ts";
 import { composeState } from "./state.ts";
-import { readStatus } from "./status.ts";
+import { readBootId, readStatus } from "./status.ts";
 
 /** Throws WRONG_STATE for one that runs, unless `force`. */
 export async function deleteContainer(
@@ -25,6 +25,7 @@ export async function deleteContainer(
   // With it its stage dies, and then the process that was being made.
   if (status === "creating") killIfThere(record.creator.pid);
   await killAll(record);
+  await removeUnit(record);
   await removeCgroup(record.cgroup);
   if (record.intelRdt) removeRdt(record.intelRdt, record.id);
   removeRecords(globals.root, record.id);
@@ -39,6 +40,13 @@ export function removeRemains(root: string, id: string): void {
   if (findRecord(root, id) === undefined && existsSync(containerPaths(root, id).dir)) {
     removeRecords(root, id);
   }
+}
+
+/** It goes with its last process, but for what a failed one leaves. None outlives its boot. */
+async function removeUnit({ unit, bootId }: ContainerRecord): Promise<void> {
+  if (unit === undefined || bootId !== readBootId()) return;
+  const { stopUnit } = await import("./container-unit.ts");
+  await stopUnit(unit);
 }
 
 /** The kernel has to free all that the processes hold: with thousands of them that takes seconds. */

@@ -17,6 +17,9 @@ export async function startContainer(
   checkLifecycle("start", readStatus(root, record));
   await runStartContainerHooks(record);
   const paths = containerPaths(root, record.id);
+  using notices = process.env["NOTIFY_SOCKET"]
+    ? (await import("./notify.ts")).openNotices(paths)
+    : undefined;
   const result = openFifo(paths.resultFifo, constants.O_RDONLY);
   try {
     const start = openFifo(paths.execFifo, constants.O_WRONLY);
@@ -31,6 +34,11 @@ export async function startContainer(
   } finally {
     closeSync(result);
   }
+  await runPoststartHooks(record, globals);
+  if (record.init) await notices?.passReady({ main: record.init });
+}
+
+async function runPoststartHooks(record: ContainerRecord, globals: GlobalOptions): Promise<void> {
   if (!record.hooks?.poststart?.length) return;
   const { runHooksBestEffort } = await import("./hooks.ts");
   const state = composeState(record, "running");

@@ -8,6 +8,7 @@ export {
   type Controller,
   freezeCgroup,
   killCgroup,
+  planValues,
   readControllers,
   readDefaultParent,
   readHierarchy,
@@ -45,6 +46,7 @@ export { type ExitStatus, exitStatusCode } from "./exit-status.ts";
 export { type HostFacts, probeHost } from "./facts.ts";
 export { execError } from "./failure.ts";
 export { type Launch, type LaunchIo, launch, stagePath } from "./launch.ts";
+export { type Placeholder, startPlaceholder } from "./placeholder.ts";
 export { type ContainerLaunch, type HandOver, planContainer } from "./plan-container.ts";
 export { type ExecLaunch, planExec } from "./plan-exec.ts";
 export { type ListenerState, planListener } from "./plan-listener.ts";

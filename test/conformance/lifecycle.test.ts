@@ -18,6 +18,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runProgram } from "../support/cli.ts";
+import { debianRoot } from "../support/roots.ts";
 import type { Bundle, Changes } from "./bundle.ts";
 import { Runtime } from "./runtime.ts";
 
@@ -435,6 +436,62 @@ describe("hooks", { concurrency: 2 }, () => {
     await runtime.stopped(bundle.id);
     await runtime.ok("delete", bundle.id);
     assert.ok(!runtime.knows(bundle.id));
+  });
+});
+
+describe("sd_notify", () => {
+  const NOTIFY = join(import.meta.dirname, "notify.py");
+  const SEND =
+    "import os,socket,sys; s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.connect(os.environ['NOTIFY_SOCKET']); [s.send(m.encode()) for m in sys.argv[1:]]";
+
+  /** A container that says so much, and the lines that a command of the runtime's lets through. */
+  async function notified(messages: readonly string[], ...words: readonly string[]) {
+    const bundle = bundleWith({
+      "root.path": await debianRoot(),
+      "root.readonly": true,
+      "process.args": ["python3", "-c", SEND, ...messages],
+      "mounts+": { destination: "/run", type: "tmpfs", source: "tmpfs" },
+    });
+    const call = async (...args: readonly string[]) => {
+      const path = join(bundle.folder, `${args[0]}.socket`);
+      const { stdout, stderr } = await runProgram("python3", [
+        NOTIFY,
+        path,
+        ...runtime.argv,
+        ...args,
+      ]);
+      assert.equal(stderr, "");
+      return stdout.trim().split("\n");
+    };
+    return { bundle, shown: await call(...words, "--bundle", bundle.folder, bundle.id), call };
+  }
+
+  it("start waits for READY=1, passes it on, and says who the main process is", async () => {
+    const { bundle, shown, call } = await notified(["STATUS=almost", "READY=1"], "create");
+    assert.deepEqual(shown, ["0"], "create says nothing");
+    const { pid } = await runtime.state(bundle.id);
+    const told = await call("start", bundle.id);
+    assert.match(told[0] ?? "", /^READY=1 /);
+    assert.equal(told.at(-1), "0");
+    // crun never says who; runc 1.1.5 does not wait until it was read.
+    if (runtime.name !== "tsrun-oci") return;
+    assert.deepEqual(told.slice(0, -1), [
+      "READY=1  running",
+      `MAINPID=${pid}  running`,
+      "BARRIER=1 (1 descriptors) running",
+    ]);
+  });
+
+  it("start does not wait for a program that has ended", async () => {
+    const { bundle, call } = await notified(["STATUS=never"], "create");
+    assert.deepEqual(await call("start", bundle.id), ["0"]);
+  });
+
+  it("run passes READY=1 on and stays the main process", async (t) => {
+    if (runtime.name === "runc") return t.skip("1.1.5 looks for a process 0 and gives up");
+    if (runtime.name === "crun") return t.skip("1.8.1 says nothing in the foreground");
+    const { shown } = await notified(["READY=1"], "run");
+    assert.deepEqual(shown, ["READY=1  running", "0"]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { UndoStack } from "../../base/undo.ts";
 import { exitStatusCode } from "../../runtime/index.ts";
 import { readBundle } from "../bundle.ts";
 import type { CommandModule, GlobalOptions } from "../command.ts";
@@ -5,6 +6,8 @@ import { uselessConsole } from "../console.ts";
 import { type CreatedContainer, createContainer, createOptions } from "../create.ts";
 import { processFailure } from "../failure.ts";
 import { runHooksBestEffort } from "../hooks.ts";
+import { type Notices, openNotices } from "../notify.ts";
+import { containerPaths } from "../records.ts";
 import { deleteContainer } from "../remove.ts";
 import { startContainer } from "../start.ts";
 import { composeState } from "../state.ts";
@@ -25,13 +28,17 @@ export const run: CommandModule["run"] = async ({ flags, operands: [id = ""] }, 
   const options = createOptions(flags, true);
   const { process: program } = readBundle(options.bundle).spec;
   let created: CreatedContainer | undefined;
+  await using ends = new UndoStack();
   try {
     const status = await inForeground(program.terminal ?? false, async (console) => {
       // The bundle is the working directory by now.
       created = await createContainer(id, { ...options, bundle: undefined, console }, globals);
       const { launched, spec } = created;
       try {
+        const notices = openNotices(containerPaths(globals.root, id));
+        ends.defer(() => notices?.[Symbol.dispose]());
         await goOn(created, globals);
+        if (notices) passReady(notices, ends, globals);
       } catch (error) {
         throw processFailure(error, spec.process);
       }
@@ -44,6 +51,18 @@ export const run: CommandModule["run"] = async ({ flags, operands: [id = ""] }, 
     }
   }
 };
+
+/** Meanwhile we stay the service's main process. */
+function passReady(notices: Notices, ends: UndoStack, { warn }: GlobalOptions): void {
+  const over = new AbortController();
+  const passed = notices.passReady({ signal: over.signal }).catch((error: unknown) => {
+    warn(`cannot tell that the container is ready: ${(error as Error).message}`);
+  });
+  ends.defer(async () => {
+    over.abort();
+    await passed;
+  });
+}
 
 async function goOn({ record, launched }: CreatedContainer, globals: GlobalOptions): Promise<void> {
   const { hooks, init, cgroup } = record;

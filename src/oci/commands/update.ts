@@ -6,12 +6,17 @@ import type { CommandModule } from "../command.ts";
 import type { Flags } from "../parse-arguments.ts";
 import { readRecord } from "../records.ts";
 
-export const run: CommandModule["run"] = ({ flags, operands: [id = ""] }, globals) => {
-  const { cgroup } = readRecord(globals.root, id);
+export const run: CommandModule["run"] = async ({ flags, operands: [id = ""] }, globals) => {
+  const { cgroup, unit } = readRecord(globals.root, id);
   const file = flags.value("resources");
   const resources =
     file === undefined ? composeResources(flags) : readResources(file, globals.warn);
-  updateCgroup(cgroup, resources);
+  if (unit === undefined) {
+    updateCgroup(cgroup, resources);
+  } else {
+    const { updateUnit } = await import("../container-unit.ts");
+    await updateUnit(unit, cgroup, resources);
+  }
   return 0;
 };
 

@@ -1,0 +1,55 @@
+/**
+ * A process that only is there: for who makes a cgroup that must not be empty (systemd's scopes) before
+ * the container is cloned into it. It is a stage's child, held for ever at its first op: what memory it
+ * has was counted where it was made, and it dies with the caller.
+ */
+import { TsrunError } from "../base/errors.ts";
+import { type LaunchPlan, type PlannedOp, SLOT_CWD } from "../plan/index.ts";
+import { launch } from "./launch.ts";
+
+export interface Placeholder {
+  readonly pid: number;
+  /** It is gone when this resolves; it may be called again. */
+  readonly end: () => Promise<void>;
+}
+
+/** Throws LAUNCH_FAILED. */
+export async function startPlaceholder(): Promise<Placeholder> {
+  const launched = launch(PLAN, { stdio: [0, 1, 2], title: "tsrun-oci: placeholder" });
+  const end = async () => {
+    launched.detach();
+    try {
+      await launched.ended;
+    } catch (error) {
+      if (!(error instanceof TsrunError)) throw error; // it is undone: that is what we wanted
+    }
+  };
+  try {
+    return { pid: await launched.created, end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+const place = { phase: "child", origin: "linux.cgroupsPath" } as const;
+
+/** The program is never executed. */
+const OPS: readonly PlannedOp[] = [
+  { ...place, op: { kind: "hold" } },
+  { ...place, op: { kind: "exec", lists: { argv: [""], env: [], candidates: [""] } } },
+];
+
+const PLAN: LaunchPlan = {
+  ops: OPS,
+  cloneFlags: 0,
+  cgroupSlot: SLOT_CWD,
+  inheritedFds: 0,
+  supervision: {
+    daemon: false,
+    dieWithParent: true,
+    childDiesWithStage: true,
+    holdMounts: false,
+    timings: false,
+  },
+};
