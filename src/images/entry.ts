@@ -2,8 +2,9 @@
  * One member of a tar archive, checked: what it asks for, before anything is done.
  */
 import { posix } from "node:path";
-import { TsrunError } from "../base/errors.ts";
+import { invalid } from "./invalid-member.ts";
 import { isOverlayXattr } from "./overlay-marks.ts";
+import { parseSparse, type Sparse } from "./sparse.ts";
 import type { TarHeader } from "./tar-bytes.ts";
 
 export type EntryType = "file" | "link" | "symlink" | "directory" | "device" | "fifo";
@@ -22,6 +23,8 @@ export interface Entry {
     | { readonly kind: "block" | "character"; readonly major: number; readonly minor: number }
     | undefined;
   readonly xattrs: ReadonlyMap<string, string>;
+  /** Of a file that is stored without its holes. */
+  readonly sparse?: Sparse | undefined;
 }
 
 const TYPES: Readonly<Record<string, EntryType>> = {
@@ -44,10 +47,15 @@ const MAX_PATH_BYTES = 4095;
 export function parseEntry(header: TarHeader): Entry {
   const type = TYPES[header.type ?? "file"];
   const pax = header.pax ?? {};
-  if (!type || Object.keys(pax).some((key) => key.startsWith("GNU.sparse"))) {
-    throw invalid(header.name, `is of a type that cannot be unpacked (${header.type ?? "sparse"})`);
+  if (!type) {
+    throw invalid(
+      header.name,
+      `is of a type that cannot be unpacked (${header.type ?? "unknown"})`,
+    );
   }
-  const path = parsePath(header.name);
+  const sparse = type === "file" ? parseSparse(header.name, pax) : undefined;
+  // The name in the header of a sparse member is made up: not every tar knows them.
+  const path = parsePath((sparse && pax["GNU.sparse.name"]) ?? header.name);
   if (path === "" && type !== "directory") throw invalid(header.name, "has no name");
   return {
     type,
@@ -59,6 +67,7 @@ export function parseEntry(header: TarHeader): Entry {
     mtimeNs: parseTime(pax["mtime"]) ?? BigInt(header.mtime?.getTime() ?? 0) * 1_000_000n,
     device: type === "device" ? parseDevice(header) : undefined,
     xattrs: parseXattrs(pax),
+    sparse,
   };
 }
 
@@ -84,12 +93,6 @@ export function parsePath(name: string): string {
     throw invalid(posix.basename(name).slice(0, 60), "has too long a name");
   }
   return path;
-}
-
-export function invalid(name: string, what: string): TsrunError {
-  return new TsrunError("IMAGE_INVALID", `the archive's member "${name}" ${what}`, {
-    hint: "Nothing was kept. Look at it with `tar tvf`, and at where it comes from.",
-  });
 }
 
 function paxNumber(text: string | undefined): number | undefined {

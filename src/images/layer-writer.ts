@@ -4,7 +4,7 @@
  * says, in whatever order, it stays in its layer. Whiteouts take overlayfs's form (image-spec layer.md,
  * "Whiteouts"; overlayfs.rst).
  */
-import { closeSync, constants, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, ftruncateSync, readFileSync, writeSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import {
   chmodAt,
@@ -25,7 +25,9 @@ import {
   statx,
   symlinkAt,
 } from "../ffi/index.ts";
-import { type Entry, invalid, parsePath } from "./entry.ts";
+import { type Entry, parsePath } from "./entry.ts";
+import { invalid } from "./invalid-member.ts";
+import { placeContents } from "./sparse.ts";
 import { toBytes } from "./tar-bytes.ts";
 import { OPAQUE_MARK, WHITEOUT_PREFIX } from "./whiteouts.ts";
 
@@ -105,7 +107,7 @@ export class LayerWriter implements Disposable {
     const how = { flags, mode: entry.mode & 0o777, resolve: RESOLVE.BENEATH };
     const fd = this.#inItsPlace(parent, name, () => openat2(parent.fd, name, how));
     try {
-      await writeContents(fd, contents);
+      await writeContents(fd, entry, contents);
       this.#setAttributes(entry, parent, name, fd);
     } finally {
       closeSync(fd);
@@ -324,10 +326,22 @@ function typeAt(parent: number, name: Uint8Array): number | undefined {
   }
 }
 
-async function writeContents(fd: number, contents: AsyncIterable<Uint8Array>): Promise<void> {
+async function writeContents(
+  fd: number,
+  { path, sparse }: Entry,
+  contents: AsyncIterable<Uint8Array>,
+): Promise<void> {
   try {
-    for await (const chunk of contents) writeAll(fd, chunk);
+    if (!sparse) {
+      await writeWhole(fd, contents);
+      return;
+    }
+    for await (const { offset, chunk } of placeContents(path, sparse, contents)) {
+      writeAt(fd, chunk, offset);
+    }
+    ftruncateSync(fd, sparse.size);
   } catch (error) {
+    if (hasErrno(error, "EFBIG")) throw invalid(path, "is larger than a file can be here");
     if (!hasErrno(error, "ENOSPC", "EDQUOT")) throw error;
     throw new TsrunError("NO_SPACE", "the disk is full: the image was not unpacked", {
       hint: "Free some space, or point --root at a larger disk. What was unpacked is removed.",
@@ -336,8 +350,37 @@ async function writeContents(fd: number, contents: AsyncIterable<Uint8Array>): P
   }
 }
 
-function writeAll(fd: number, chunk: Uint8Array): void {
-  for (let written = 0; written < chunk.length; ) written += writeSync(fd, chunk, written);
+/** What is nothing but zeros becomes a hole: a sparse file stays one on its way through an archive. */
+async function writeWhole(fd: number, contents: AsyncIterable<Uint8Array>): Promise<void> {
+  let size = 0;
+  let written = 0;
+  for await (const chunk of contents) {
+    if (!isZero(chunk)) {
+      writeAt(fd, chunk, size);
+      written = size + chunk.length;
+    }
+    size += chunk.length;
+  }
+  if (written < size) ftruncateSync(fd, size);
+}
+
+function writeAt(fd: number, chunk: Uint8Array, offset: number): void {
+  for (let written = 0; written < chunk.length; ) {
+    written += writeSync(fd, chunk, written, chunk.length - written, offset + written);
+  }
+}
+
+/** Smaller ones are no block of a file system. */
+const SMALLEST_HOLE = 4096;
+const ZEROS = Buffer.alloc(256 * 1024);
+
+function isZero(chunk: Uint8Array): boolean {
+  if (chunk.length < SMALLEST_HOLE || chunk[0] !== 0 || chunk.at(-1) !== 0) return false;
+  for (let at = 0; at < chunk.length; at += ZEROS.length) {
+    const part = chunk.subarray(at, at + ZEROS.length);
+    if (ZEROS.compare(part, 0, part.length, 0, part.length) !== 0) return false;
+  }
+  return true;
 }
 
 function makeSpecial(entry: Entry, parent: number, name: Uint8Array): void {

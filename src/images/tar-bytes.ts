@@ -7,7 +7,9 @@
  * which destroys what is not. It has no option for that, so two of its methods are replaced on each
  * stream; its version is pinned, and a test packs and extracts binary attributes.
  */
+
 import tar, { type Extract, type Pack } from "tar-stream";
+import { OLD_SPARSE, OldSparse, TYPE_AT } from "./old-sparse.ts";
 
 type PaxRecords = Record<string, string>;
 
@@ -28,6 +30,11 @@ export interface TarHeader {
 
 /** What the replaced methods use of tar-stream's streams (extract.js, pack.js of 3.2.2). */
 interface ExtractInternals {
+  _locked: boolean;
+  _buffer: { shift: (size: number) => Uint8Array };
+  _consumeHeader: () => boolean;
+  _continueWrite: (error: Error) => void;
+  _final: (done: (error?: Error | null) => void) => void;
   _header: { readonly type: string };
   _pax: PaxRecords | null;
   _paxGlobal: PaxRecords | null;
@@ -51,7 +58,45 @@ export function extractBytes(): Extract {
     else if (type === "pax-global-header") internals._paxGlobal = decodePax(bytes);
     else decodeOther(bytes);
   };
+  readOldSparse(internals);
   return stream;
+}
+
+/**
+ * A member of type "S" says where its parts belong in its header and in blocks after it, of which
+ * tar-stream knows nothing. They are taken away, and handed on as the records that PAX has for it.
+ */
+function readOldSparse(internals: ExtractInternals): void {
+  const buffer = internals._buffer;
+  const shift = buffer.shift.bind(buffer);
+  const consume = internals._consumeHeader.bind(internals);
+  const final = internals._final.bind(internals);
+  let waiting: OldSparse | undefined;
+  let block: Uint8Array | undefined;
+  buffer.shift = (size) => {
+    if (!block || size !== BLOCK_SIZE) return shift(size);
+    const taken = block;
+    block = undefined;
+    return taken;
+  };
+  internals._consumeHeader = () => {
+    if (internals._locked) return false;
+    block = shift(BLOCK_SIZE);
+    try {
+      if (waiting) waiting.extend(block);
+      else if (block[TYPE_AT] === OLD_SPARSE) waiting = new OldSparse(block);
+    } catch (error) {
+      internals._continueWrite(error as Error);
+      return false;
+    }
+    if (!waiting) return consume();
+    if (!waiting.isWhole) return true;
+    internals._pax = { ...internals._pax, ...waiting.records() };
+    block = waiting.plainHeader();
+    waiting = undefined;
+    return consume();
+  };
+  internals._final = (done) => (waiting ? done(new Error("Unexpected end of data")) : final(done));
 }
 
 /** A packing stream that takes headers with one character a byte. */
@@ -88,10 +133,18 @@ export function decodePax(bytes: Uint8Array): PaxRecords {
     if (!Number.isInteger(length) || length <= space - at + 1 || at + length > buffer.length) break;
     const record = buffer.toString("latin1", space + 1, at + length - 1);
     const equals = record.indexOf("=");
-    if (equals > 0) records[record.slice(0, equals)] = record.slice(equals + 1);
+    if (equals > 0) addRecord(records, record.slice(0, equals), record.slice(equals + 1));
     at += length;
   }
   return records;
+}
+
+/** Of two records with one name the later counts; but sparse's 0.0 has a pair of them for each part. */
+function addRecord(records: PaxRecords, key: string, value: string): void {
+  const isPart = key === "GNU.sparse.offset" || key === "GNU.sparse.numbytes";
+  if (!isPart) records[key] = value;
+  else if ("GNU.sparse.map" in records) records["GNU.sparse.map"] += `,${value}`;
+  else records["GNU.sparse.map"] = value;
 }
 
 export function encodePax({ name, linkname, pax }: TarHeader): Buffer {

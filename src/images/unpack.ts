@@ -5,7 +5,8 @@ import { createHash } from "node:crypto";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { hasErrno, TsrunError } from "../base/errors.ts";
-import { invalid, parseEntry } from "./entry.ts";
+import { parseEntry } from "./entry.ts";
+import { invalid } from "./invalid-member.ts";
 import { LayerWriter, type WriteOptions } from "./layer-writer.ts";
 import { extractBytes, type TarHeader } from "./tar-bytes.ts";
 
@@ -85,13 +86,16 @@ type Member = AsyncIterable<Uint8Array> & { readonly header: TarHeader };
 async function writeEntries(
   extract: AsyncIterable<Member>,
   writer: LayerWriter,
-  { maxEntries }: UnpackLimits,
+  { maxEntries, maxBytes }: UnpackLimits,
 ): Promise<void> {
   let count = 0;
   for await (const member of extract) {
     count += 1;
     if (count > maxEntries) throw invalid("…", `is one too many: more than ${maxEntries}`);
-    await writer.write(parseEntry(member.header), member);
+    const entry = parseEntry(member.header);
+    // Its holes cost nothing here, but whoever reads it reads them.
+    if (entry.sparse && entry.sparse.size > maxBytes) throw tooLarge(maxBytes);
+    await writer.write(entry, member);
   }
 }
 
