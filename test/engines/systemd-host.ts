@@ -42,6 +42,10 @@ export class SystemdHost implements AsyncDisposable {
     return path;
   }
 
+  argv(...args: readonly string[]): readonly string[] {
+    return [RUNTIME, "--systemd-cgroup", `--root=${this.host.file("records")}`, ...args];
+  }
+
   /** Its output goes to a file: a container keeps what it was given. */
   async call(
     args: readonly string[],
@@ -49,11 +53,8 @@ export class SystemdHost implements AsyncDisposable {
   ): Promise<CliResult> {
     this.#calls += 1;
     const output = this.host.file(`${this.#calls}.out`);
-    const options = ["--systemd-cgroup", `--root=${this.host.file("records")}`];
     const script = `exec "$@" < /dev/null > ${output} 2>&1`;
-    const result = await this.host.run(["sh", "-c", script, "sh", RUNTIME, ...options, ...args], {
-      env,
-    });
+    const result = await this.host.run(["sh", "-c", script, "sh", ...this.argv(...args)], { env });
     return { ...result, stdout: readFileSync(output, "utf8") };
   }
 

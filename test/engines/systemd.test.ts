@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { cgroup2MountPoint } from "../support/host.ts";
 import type { Config } from "../support/oci.ts";
+import { debianRoot } from "../support/roots.ts";
 import { unavailable, until } from "./private-host.ts";
 import { SystemdHost } from "./systemd-host.ts";
 
@@ -16,6 +17,26 @@ const limits = readFileSync(`${cgroup2MountPoint()}/cgroup.controllers`, "utf8")
   ? false
   : "needs the memory, cpu and pids controllers";
 const units = process.env["TSRUN_VM"] === undefined ? false : "tried on the machine itself";
+
+/** Answers on the socket that it was started with, and says that it is ready. */
+const SERVE = `
+import os, signal, socket
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+server = socket.socket(fileno=3)
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+notify.send(b"READY=1")
+while True:
+    client, _ = server.accept()
+    client.send(" ".join(f"{n}={os.environ[n]}" for n in ("LISTEN_FDS", "LISTEN_PID")).encode())
+    client.close()
+`;
+const ASK = `
+import socket
+client = socket.socket(socket.AF_UNIX)
+client.connect("/run/web.sock")
+print(client.recv(100).decode())
+`;
 
 describe("--systemd-cgroup", { skip: skip ?? false }, () => {
   let systemd: SystemdHost;
@@ -71,7 +92,7 @@ describe("--systemd-cgroup", { skip: skip ?? false }, () => {
       delete config.linux.cgroupsPath;
       config.process.args = ["true"];
       config.hooks = {
-        poststart: [
+        createRuntime: [
           {
             path: "/bin/sh",
             args: ["sh", "-c", "systemctl show -pSlice tsrun-named.scope > $OUT"],
@@ -160,6 +181,33 @@ describe("--systemd-cgroup", { skip: skip ?? false }, () => {
       /cannot talk to systemd \(unix:path=\/no\/such\)/,
     );
     assert.equal(await systemd.units("pre-h*"), "");
+  });
+
+  it("a service of Type=notify that a socket activates", { skip: units }, async () => {
+    const rootfs = await debianRoot();
+    const bundle = await systemd.bundle("web", (config) => {
+      config.root = { path: rootfs, readonly: true };
+      config.mounts.push({ destination: "/run", type: "tmpfs", source: "tmpfs" });
+      config.process.args = ["python3", "-c", SERVE];
+    });
+    const unit = [
+      ...["--unit=web", "-pType=notify", "--socket-property=ListenStream=/run/web.sock"],
+      ...["-pDefaultDependencies=no", "--socket-property=DefaultDependencies=no"],
+    ];
+    const command = systemd.argv("run", `--bundle=${bundle}`, "web");
+    const started = await systemd.host.run(["systemd-run", ...unit, ...command]);
+    assert.equal(started.status, 0, started.stderr);
+    const { stdout, stderr } = await systemd.host.run(["python3", "-c", ASK]);
+    assert.equal(stdout, "LISTEN_FDS=1 LISTEN_PID=1\n", stderr);
+    const show = ["ActiveState", "SubState", "NotifyAccess"];
+    assert.deepEqual(await systemd.show("web.service", ...show), {
+      ActiveState: "active",
+      SubState: "running",
+      NotifyAccess: "main",
+    });
+    assert.equal((await systemd.show("pre-web.scope", "ActiveState"))["ActiveState"], "active");
+    await systemd.host.run(["systemctl", "stop", "web.socket", "web.service"]);
+    assert.equal(await systemd.units("pre-web*"), "");
   });
 
   it("limits: as properties and in the files, also after a reload", { skip: limits }, async () => {
