@@ -1,7 +1,7 @@
 /**
  * An image as a row of image ls, and everything about it, under podman's names.
  */
-import type { StoredImage } from "../../images/index.ts";
+import type { ImageProcessConfig, StoredImage } from "../../images/index.ts";
 import { goTime, humanAgo, humanSize, shortId } from "../format/human.ts";
 import { toMap, type ValueRecord } from "../format/value.ts";
 import type { RowOptions } from "./container-row.ts";
@@ -62,12 +62,25 @@ export function imageInspectView(image: StoredImage, size: number): ValueRecord 
       WorkingDir: run.WorkingDir ?? "",
       StopSignal: run.StopSignal ?? "",
       Labels: toMap(run.Labels),
+      ...declared(run),
     },
+    Annotations: toMap(image.manifest.annotations),
     RootFS: { Type: config.rootfs.type, Layers: config.rootfs.diff_ids },
-    History: (config.history ?? []).map(({ created = "", created_by = "", comment = "" }) => ({
-      created,
-      created_by,
-      comment,
+    History: (config.history ?? []).map(({ created = "", created_by = "", ...step }) => ({
+      ...{ created, created_by, comment: step.comment ?? "" },
+      ...(step.empty_layer ? { empty_layer: true } : {}),
     })),
+  };
+}
+
+/** What few images say; only what is there is shown, as in the configuration itself. */
+function declared(run: ImageProcessConfig): ValueRecord {
+  const { ExposedPorts, Volumes, Healthcheck, Shell, OnBuild } = run;
+  return {
+    ...(ExposedPorts ? { ExposedPorts: new Map(Object.entries(ExposedPorts)) } : {}),
+    ...(Volumes ? { Volumes: new Map(Object.entries(Volumes)) } : {}),
+    ...(Healthcheck ? { Healthcheck } : {}),
+    ...(Shell ? { Shell } : {}),
+    ...(OnBuild ? { OnBuild } : {}),
   };
 }
