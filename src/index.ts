@@ -13,6 +13,7 @@ export {
 export {
   type AttachRequest,
   type AttachStream,
+  type BackupOptions,
   type ContainerRequest,
   type ContainerStats,
   type ContainerStatus,
@@ -30,7 +31,9 @@ export {
   type NamespacesRequest,
   type ProcessRow,
   type PrunedVolumes,
+  type ReadBackup,
   type RemoveVolumeOptions,
+  type RestoreOptions,
   type RootMode,
   type SecurityRequest,
   type VolumeCreation,
@@ -40,6 +43,7 @@ export {
   type WatchEventsOptions,
 } from "./engine/index.ts";
 export {
+  backups,
   Container,
   type CreateOptions,
   create,

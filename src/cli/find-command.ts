@@ -1,7 +1,7 @@
 import type { CommandSpec } from "./table/types.ts";
 
 /** Words that begin two-word commands. */
-export const COMMAND_FAMILIES = ["image", "system", "container"] as const;
+export const COMMAND_FAMILIES = ["image", "volume", "system", "container"] as const;
 
 /** By its name or an alias, of one or two words. "container X" is X, as podman has it. */
 export function findCommand(
@@ -13,10 +13,10 @@ export function findCommand(
     const found = findCommand(commands, words.slice(1));
     return found && { ...found, words: found.words + 1 };
   }
-  const one = commands.find((command) => isCalled(command, first));
-  if (one) return { command: one, words: 1 };
   const two = commands.find((command) => isCalled(command, `${first} ${second}`));
-  return two && { command: two, words: 2 };
+  if (two) return { command: two, words: 2 };
+  const one = commands.find((command) => isCalled(command, first));
+  return one && { command: one, words: 1 };
 }
 
 export interface FoundCommand {

@@ -2,6 +2,8 @@
  * Every command of tsrun, once. The parser, help, tsrun(1) and the shell completions are made from this
  * table; a command's code is loaded when it is typed.
  */
+
+import { BACKUP_COMMANDS } from "./table/backup-commands.ts";
 import { BUILD_COMMANDS } from "./table/build-commands.ts";
 import { CHANGE_COMMANDS } from "./table/change-commands.ts";
 import { IMAGE_COMMANDS } from "./table/image-commands.ts";
@@ -20,5 +22,6 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...BUILD_COMMANDS,
   ...IMAGE_COMMANDS,
   ...VOLUME_COMMANDS,
+  ...BACKUP_COMMANDS,
   ...SYSTEM_COMMANDS,
 ];

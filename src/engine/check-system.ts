@@ -4,9 +4,11 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
+import { removeTree } from "../ffi/index.ts";
 import { checkImageStore, ImageStore, removeAbandoned } from "../images/index.ts";
 import { readProcs } from "../runtime/index.ts";
 import { abandonedVolumes, removeAbandonedVolume } from "../volumes/index.ts";
+import { abandonedStagings } from "./backup/staging.ts";
 import { observeContainer } from "./container.ts";
 import { isContainerId, shortId } from "./container-id.ts";
 import { containerPaths, type Engine, namesDirectory, runContainersDirectory } from "./engine.ts";
@@ -61,6 +63,7 @@ export async function checkSystem(
   await checkCgroups(check);
   await checkImages(check);
   await checkVolumes(check);
+  checkRestores(check);
   if (images) {
     const store = new ImageStore(engine.root);
     for (const { repaired, ...finding } of await checkImageStore(store, { repair })) {
@@ -177,6 +180,14 @@ async function checkImages({ engine, repair, found }: Check): Promise<void> {
   if (!repair) return;
   for (const path of await removeAbandoned(new ImageStore(engine.root))) {
     found({ kind: "image", path, message: "an image's import was interrupted" });
+  }
+}
+
+/** What killed restores have unpacked. */
+function checkRestores({ engine, repair, found }: Check): void {
+  for (const path of abandonedStagings(engine)) {
+    found({ kind: "half-made", path, message: "the restore of a backup was interrupted" });
+    if (repair) removeTree(path);
   }
 }
 

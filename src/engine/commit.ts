@@ -136,7 +136,7 @@ export function composeImageConfig(
 }
 
 /** As pause and resume do it, so that a command that is killed leaves what resume can undo. */
-async function whileFrozen<T>(
+export async function whileFrozen<T>(
   engine: Engine,
   container: ContainerView,
   work: () => Promise<T>,

@@ -15,6 +15,7 @@ import { checkRequest } from "./bundle/request.ts";
 import { randomContainerId, shortId } from "./container-id.ts";
 import { containerPaths, containersDirectory, type Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
+import { withLayers } from "./layers.ts";
 import { makeMountPoints } from "./mount-points.ts";
 import { randomName } from "./random-name.ts";
 import type { ContainerConfig, ContainerId } from "./records.ts";
@@ -48,13 +49,17 @@ export interface CreatedContainer {
   readonly held: Lock;
 }
 
+export interface CreateLockedOptions {
+  readonly throwaway?: boolean;
+  readonly root?: ResolvedRoot;
+  /** Puts into the new container's directory what it begins with, before anybody sees the container. */
+  readonly fill?: (id: ContainerId, undo: UndoStack) => Pick<ContainerConfig, "layers">;
+}
+
 export async function createLocked(
   engine: Engine,
   request: ContainerRequest,
-  {
-    throwaway = false,
-    root = resolveRoot(engine, request),
-  }: { readonly throwaway?: boolean; readonly root?: ResolvedRoot } = {},
+  { throwaway = false, root = resolveRoot(engine, request), fill }: CreateLockedOptions = {},
 ): Promise<CreatedContainer> {
   checkRequest(request);
   await using undo = new UndoStack();
@@ -68,9 +73,11 @@ export async function createLocked(
   const { id, held } = await makeDirectory(engine, root.rootLayer, undo);
   const name = await claimName(engine, { wanted: request.name, throwaway, id });
   undo.defer(() => releaseOwnName(engine, name, id));
+  const filled = fill?.(id, undo);
   using _volumes = await claimVolumes(engine, id, resolved, undo);
   using userns = await chooseIdMaps(engine, request.namespaces?.user);
-  const config = composeConfig({ id, name, request: resolved, root, userns: userns.maps });
+  const composed = composeConfig({ id, name, request: resolved, root, userns: userns.maps });
+  const config = filled?.layers ? withLayers(composed, filled.layers) : composed;
   writeConfig(engine, config);
   recordEvent(engine, config, "create");
   undo.keep();

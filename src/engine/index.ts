@@ -11,6 +11,13 @@ export {
   parseDetachKeys,
 } from "./attach/index.ts";
 export { attachContainer } from "./attach-container.ts";
+export {
+  type BackupOptions,
+  backupContainer,
+  type ReadBackup,
+  readBackup,
+} from "./backup/backup.ts";
+export { type RestoreOptions, restoreBackup } from "./backup/restore.ts";
 export { resolveUser } from "./bundle/user.ts";
 export { type CheckOptions, checkSystem, type Finding } from "./check-system.ts";
 export { type CommitOptions, commitContainer } from "./commit.ts";

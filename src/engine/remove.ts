@@ -1,5 +1,5 @@
 import { rmdirSync, unlinkSync } from "node:fs";
-import { hasErrno } from "../base/errors.ts";
+import { hasErrno, TsrunError } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
 import { removeTree } from "../ffi/index.ts";
 import { isGone, withContainer } from "./container.ts";
@@ -12,7 +12,7 @@ import { stopLocked } from "./stop.ts";
 import { removeConfig } from "./store/config.ts";
 import { readNameLink, releaseName } from "./store/names.ts";
 import { storeError } from "./store/store-error.ts";
-import { forgetOwnVolumes, removeOwnVolumes } from "./volumes/claim.ts";
+import { forgetOwnVolumes, forgetRestoredVolumes, removeOwnVolumes } from "./volumes/claim.ts";
 import { volumeMounts } from "./volumes/requested.ts";
 
 export interface RemoveOptions {
@@ -24,6 +24,8 @@ export interface RemoveOptions {
   readonly ignoreMissing?: boolean;
   /** Also the volumes that were made for it alone. They always go with one that is removed when it ends. */
   readonly volumes?: boolean;
+  /** A file: a running container is stopped, then saved there, and removed only if that went well. */
+  readonly backup?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -42,6 +44,7 @@ export async function removeContainer(
       ref,
       async (container) => {
         await stopForRemoval(engine, container, options);
+        if (options.backup !== undefined) await saveStopped(engine, container, options);
         deleteContainer(engine, container.config, options);
         return container.config.id;
       },
@@ -56,16 +59,44 @@ export async function removeContainer(
 async function stopForRemoval(
   engine: Engine,
   container: ContainerView,
-  { force = false, timeoutSeconds = 0, signal }: RemoveOptions,
+  { backup, force = false, timeoutSeconds, signal }: RemoveOptions,
 ): Promise<void> {
   const { config, status, state } = container;
   const alive = status === "running" || status === "paused";
-  if (!force || !alive) {
+  if (!alive || (!force && backup === undefined)) {
     checkLifecycle("remove", status, config);
     return;
   }
-  await stopLocked(engine, container, { timeoutSeconds, ...(signal ? { signal } : {}) });
+  if (backup !== undefined && config.request.remove) throw goesAnyway(config);
+  // Only what is saved first is asked nicely.
+  const limit = timeoutSeconds ?? (backup === undefined ? 0 : undefined);
+  await stopLocked(engine, container, {
+    ...(limit === undefined ? {} : { timeoutSeconds: limit }),
+    ...(signal ? { signal } : {}),
+  });
   await releaseRun(engine, config, state);
+}
+
+/** Made with --rm, it would be gone although it could not be saved. */
+function goesAnyway({ name }: ContainerConfig): TsrunError {
+  return new TsrunError("WRONG_STATE", `"${name}" is removed when it stops, saved or not`, {
+    hint: `Save it while it runs: \`tsrun backup ${name} FILE\`.`,
+  });
+}
+
+async function saveStopped(
+  engine: Engine,
+  { config, ...view }: ContainerView,
+  { backup = "", signal }: RemoveOptions,
+): Promise<void> {
+  // Loaded when it is wanted: every run removes something.
+  const { backupLocked } = await import("./backup/backup.ts");
+  await backupLocked(
+    engine,
+    { ...view, config, status: "exited" },
+    backup,
+    signal ? { signal } : {},
+  );
 }
 
 /**
@@ -78,8 +109,10 @@ export function deleteContainer(
   { volumes = config.request.remove ?? false }: Pick<RemoveOptions, "volumes"> = {},
 ): void {
   const { id, request } = config;
-  const ownVolumes = volumeMounts(request).some(({ anonymous }) => anonymous);
+  const mounts = volumeMounts(request);
+  const ownVolumes = mounts.some(({ anonymous }) => anonymous);
   faultPoint();
+  if (mounts.length > 0) forgetRestoredVolumes(engine, id);
   if (ownVolumes && !volumes) forgetOwnVolumes(engine, id);
   removeConfig(engine, id);
   faultPoint();

@@ -28,6 +28,8 @@ import { claimWork, type Work } from "./work.ts";
 
 export interface LoadOptions extends Pick<FetchOptions, "onProgress" | "signal" | "limits"> {
   readonly platform?: Platform;
+  /** false: what an OCI layout calls its images is passed over, and takes no name from another. */
+  readonly names?: boolean;
 }
 
 /** An archive's files by their names; names are no paths here. */
@@ -102,7 +104,8 @@ function loadFrom(
   options: LoadOptions,
 ): Promise<readonly StoredImage[]> {
   if (files("index.json") !== undefined) return loadLayout(store, files, options);
-  if (files("manifest.json") !== undefined) return loadDockerArchive(store, files, options);
+  if (files("manifest.json") !== undefined && options.names !== false)
+    return loadDockerArchive(store, files, options);
   throw new TsrunError("IMAGE_INVALID", `"${source}" has no image in it`, {
     hint: "It has neither an index.json nor a manifest.json; a root file system is for `import`.",
   });
@@ -119,13 +122,13 @@ function readRequired(files: Files, name: string): Buffer {
 async function loadLayout(
   store: ImageStore,
   files: Files,
-  { platform = hostPlatform(), ...options }: LoadOptions,
+  { platform = hostPlatform(), names = true, ...options }: LoadOptions,
 ): Promise<readonly StoredImage[]> {
   const index = parseManifest(readRequired(files, "index.json"), MEDIA_TYPES.index);
   if (index.kind !== "index") throw new TsrunError("IMAGE_INVALID", "its index.json is no index");
   const loaded: StoredImage[] = [];
   for (const member of index.members) {
-    const name = nameIn(member);
+    const name = names ? nameIn(member) : undefined;
     const { mediaType, bytes } = readMember(files, member, platform);
     const image = await fetchImage(store, { mediaType, bytes }, blobsOf(files), {
       ...options,

@@ -21,6 +21,8 @@ export interface PackOptions {
   readonly mtimeNs?: bigint;
   /** Told of each file that an archive cannot hold; without it such files are left out in silence. */
   readonly warn?: (message: string) => void;
+  /** Whether a file is packed, by its path, which has one character a byte; directories always are. */
+  readonly includes?: (path: string) => boolean;
 }
 
 /** The stream fails with Node's error of the first file that cannot be read. Sockets are left out. */
@@ -107,6 +109,7 @@ class Packing {
     try {
       const stat = statx(fd, "");
       const type = memberType(stat);
+      if (type !== "directory" && this.#how.includes?.(path) === false) return;
       const mark = this.#how.isUpper ? readOverlayMark(fd, stat, path) : undefined;
       if (mark === "whiteout") {
         await this.#addHidden(name);

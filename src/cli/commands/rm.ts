@@ -9,13 +9,20 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
   const engine = openEngineFor(globals);
   const force = options.flag("force");
   const time = options.value("time");
-  if (time !== undefined && !force) {
+  const backup = options.value("backup");
+  if (backup !== undefined && (options.flag("all") || operands.length !== 1)) {
+    throw new TsrunError("INVALID_ARGUMENT", "--backup saves one container", {
+      hint: "Name one; each needs a file of its own.",
+    });
+  }
+  if (time !== undefined && !force && backup === undefined) {
     throw new TsrunError("INVALID_ARGUMENT", "--time has no meaning without --force", {
       hint: "Add --force to stop what runs, or leave --time out.",
     });
   }
   const removal = {
     force,
+    ...(backup === undefined ? {} : { backup }),
     ...(options.flag("volumes") ? { volumes: true } : {}),
     ignoreMissing: force || options.flag("ignore"),
     ...(time === undefined ? {} : { timeoutSeconds: parseSeconds("--time", time) }),

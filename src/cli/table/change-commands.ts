@@ -124,6 +124,13 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
         kind: "flag",
         summary: "Also the volumes without a name that were made for them",
       },
+      {
+        name: "backup",
+        kind: "value",
+        placeholder: "FILE",
+        summary: "Stop it and save it in a file first; if that fails, nothing is removed",
+        completion: "files",
+      },
       ignoreMissing("remove"),
     ],
     description: [
@@ -133,6 +140,7 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
       { command: "tsrun rm job", meaning: "One that has ended" },
       { command: "tsrun rm -f web", meaning: "One that runs" },
       { command: "tsrun rm -f -a", meaning: "All" },
+      { command: "tsrun rm --backup web.backup web", meaning: "Stop, save, remove" },
     ],
     load: () => import("../commands/rm.ts"),
   },

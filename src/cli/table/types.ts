@@ -64,6 +64,7 @@ export const COMMAND_GROUPS = [
   "Change containers",
   "Images",
   "Volumes",
+  "Backups",
   "System",
 ] as const;
 export type CommandGroup = (typeof COMMAND_GROUPS)[number];

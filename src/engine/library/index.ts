@@ -2,6 +2,7 @@
  * The engine as objects for programs: `run` for one command, `Container` for one that stays. It refuses
  * to know more than the engine's functions: each method is one of them. Start with run.ts.
  */
+export { backups } from "./backups.ts";
 export {
   Container,
   type CreateOptions,

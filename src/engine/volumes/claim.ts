@@ -10,6 +10,7 @@ import {
   createVolume,
   deleteVolume,
   lockVolume,
+  parseVolumeName,
   tryLockVolume,
   type VolumeRecord,
 } from "../../volumes/index.ts";
@@ -87,7 +88,7 @@ export function newVolume({
 }
 
 /** Somebody else may have come to use it, or be about to: then it stays. */
-function removeUnused(engine: Engine, name: string): void {
+export function removeUnused(engine: Engine, name: string): void {
   using held = tryLockVolume(engine.root, name);
   if (!held || isVolumeUsed(engine, name)) return;
   deleteVolume(engine.root, name);
@@ -108,6 +109,29 @@ function writeOwnVolumes(engine: Engine, id: ContainerId, names: readonly string
   faultPoint();
 }
 
+/**
+ * ROOT/containers/ID/restored.json: the volumes that are being restored with the container. Until its
+ * record is there they go with what is left of it; from then on the file says nothing.
+ */
+function restoredVolumesPath(engine: Engine, id: ContainerId): string {
+  return `${containerPaths(engine, id).dir}/restored.json`;
+}
+
+export function writeRestoredVolumes(
+  engine: Engine,
+  id: ContainerId,
+  names: readonly string[],
+): void {
+  const path = restoredVolumesPath(engine, id);
+  inStore("write", path, () => writeFileSync(path, JSON.stringify(names), { mode: 0o600 }));
+  faultPoint();
+}
+
+export function forgetRestoredVolumes(engine: Engine, id: ContainerId): void {
+  const path = restoredVolumesPath(engine, id);
+  inStore("remove", path, () => rmSync(path, { force: true }));
+}
+
 /** From now on they belong to nobody. Their container is about to go. */
 export function forgetOwnVolumes(engine: Engine, id: ContainerId): void {
   const path = ownVolumesPath(engine, id);
@@ -116,21 +140,17 @@ export function forgetOwnVolumes(engine: Engine, id: ContainerId): void {
 
 /** Removes them, unless another container has come to use one. Their own has no record any more. */
 export function removeOwnVolumes(engine: Engine, id: ContainerId): void {
-  for (const name of readOwnVolumes(engine, id)) removeUnused(engine, name);
+  const names = [ownVolumesPath(engine, id), restoredVolumesPath(engine, id)].flatMap(readNames);
+  for (const name of names) removeUnused(engine, name);
 }
 
-function readOwnVolumes(engine: Engine, id: ContainerId): readonly string[] {
-  const path = ownVolumesPath(engine, id);
+function readNames(path: string): readonly string[] {
   try {
     const names: unknown = JSON.parse(readFileSync(path, "utf8"));
-    return Array.isArray(names) ? names.filter(isAnonymousName) : [];
+    return Array.isArray(names) ? names.map((name) => parseVolumeName(String(name))) : [];
   } catch (error) {
     // Written while the container was being made, and perhaps not to its end: then there are none yet.
     if (hasErrno(error, "ENOENT") || error instanceof SyntaxError) return [];
     throw error;
   }
-}
-
-function isAnonymousName(name: unknown): name is string {
-  return typeof name === "string" && /^[0-9a-f]{64}$/.test(name);
 }

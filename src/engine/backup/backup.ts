@@ -1,0 +1,276 @@
+/**
+ * A container in one file: its record, its layers as they are above the image, its volumes, and on
+ * request the image. The file is there whole or not at all.
+ */
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  fsyncSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
+import { PassThrough, type Readable } from "node:stream";
+import { syncDirectory } from "../../base/atomic-file.ts";
+import { TsrunError } from "../../base/errors.ts";
+import { faultPoint } from "../../base/fault.ts";
+import { UndoStack } from "../../base/undo.ts";
+import { openRoot } from "../../ffi/index.ts";
+import { packBelow, packUpper } from "../../images/index.ts";
+import { planBacking, readVolume, type VolumeRecord, volumePaths } from "../../volumes/index.ts";
+import { whileFrozen } from "../commit.ts";
+import { withContainer } from "../container.ts";
+import type { Engine } from "../engine.ts";
+import { saveImages } from "../images.ts";
+import { currentUpper, layerPath, layersOf } from "../layers.ts";
+import type { ContainerConfig, ContainerView, FrozenLayer } from "../records.ts";
+import { inStore, storeError } from "../store/store-error.ts";
+import { volumeNames } from "../volumes/requested.ts";
+import { ArchiveReader, ArchiveWriter, HEADER } from "./archive.ts";
+import { type Inventory, planChanges, readInventory } from "./inventory.ts";
+import {
+  type BackupHeader,
+  type BackupManifest,
+  encodeManifest,
+  layerKey,
+  parseHeader,
+  parseManifest,
+  type TreeHeader,
+  volumeKey,
+} from "./manifest.ts";
+
+export interface BackupOptions {
+  /** The image's layers go into the file, too: it can be restored where the image is not known. */
+  readonly withImage?: boolean;
+  /** A backup of the same container: only what has changed since is saved. */
+  readonly since?: string;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Writes the backup of a container to `file`, which is replaced. A running container stands still meanwhile.
+ * Answers the backup's id. Throws NO_SPACE, UNSUPPORTED for a container with --rootfs, ABORTED.
+ */
+export async function backupContainer(
+  engine: Engine,
+  ref: string,
+  file: string,
+  options: BackupOptions = {},
+): Promise<string> {
+  return withContainer(
+    engine,
+    ref,
+    (container) => backupLocked(engine, container, file, options),
+    options.signal,
+  );
+}
+
+/** The caller holds the container's lock. */
+export async function backupLocked(
+  engine: Engine,
+  container: ContainerView,
+  file: string,
+  { withImage = false, since, signal }: BackupOptions = {},
+): Promise<string> {
+  const { config } = container;
+  if (!config.image) throw noImage(config);
+  const base = since === undefined ? undefined : await readBase(since, file, config);
+  const id = randomBytes(16).toString("hex");
+  const header: BackupHeader = { version: 1, id, ...(base ? { base: base.id } : {}) };
+  await using output = openOutput(resolve(file));
+  const trees = treesOf(engine, config);
+  const volumes = volumesOf(engine, config);
+  const save = async (writer: ArchiveWriter) => {
+    await writer.addText(HEADER, JSON.stringify(header));
+    const read = () => writeTrees(engine, writer, trees, base?.inventories ?? {});
+    if (container.status === "running") await whileFrozen(engine, container, read);
+    else await read();
+    if (withImage) await writer.addStream("image", imageArchive(engine, config));
+    const manifest: BackupManifest = {
+      ...header,
+      createdAt: new Date().toISOString(),
+      container: config,
+      trees: trees.map(({ name }) => name),
+      volumes,
+      withImage,
+    };
+    await writer.finish((digests) => encodeManifest(manifest, digests));
+  };
+  try {
+    await output.write(save, signal);
+  } catch (error) {
+    if (signal?.aborted)
+      throw new TsrunError("ABORTED", "the backup was aborted", { cause: error });
+    throw storeError("write", file, error);
+  }
+  return id;
+}
+
+function noImage({ name }: ContainerConfig): TsrunError {
+  return new TsrunError("UNSUPPORTED", `the container "${name}" has no image to be a backup of`, {
+    hint: "Its --rootfs is a directory of the host: save that directory.",
+  });
+}
+
+interface Tree {
+  readonly name: string;
+  readonly kind: TreeHeader["kind"];
+  readonly path: string;
+}
+
+/** Every layer above the image that the container or a snapshot of it stands on, and its volumes. */
+function treesOf(engine: Engine, config: ContainerConfig): readonly Tree[] {
+  const { current, frozen, snapshots } = layersOf(config);
+  const own: FrozenLayer = { container: config.id, number: current };
+  const below = [...frozen, ...snapshots.flatMap((snapshot) => snapshot.frozen)];
+  const layers = new Map(below.map((layer) => [layerKey(layer), layerPath(engine, layer)]));
+  const upper = currentUpper(engine, config);
+  if (upper && existsSync(upper.dir)) layers.set(layerKey(own), upper.dir);
+  return [
+    ...[...layers].map(([name, path]) => ({ name, kind: "layer" as const, path })),
+    ...volumesOf(engine, config)
+      .filter(({ options }) => planBacking(options).kind === "directory")
+      .map(({ name }) => ({
+        name: volumeKey(name),
+        kind: "volume" as const,
+        path: volumePaths(engine.root, name).data,
+      })),
+  ];
+}
+
+function volumesOf(engine: Engine, { request }: ContainerConfig): readonly VolumeRecord[] {
+  return volumeNames(request).flatMap((name) => readVolume(engine.root, name) ?? []);
+}
+
+async function writeTrees(
+  engine: Engine,
+  writer: ArchiveWriter,
+  trees: readonly Tree[],
+  before: Readonly<Record<string, Inventory>>,
+): Promise<void> {
+  const inventories: Record<string, Inventory> = {};
+  for (const [number, { name, kind, path }] of trees.entries()) {
+    const inventory = readInventory(path);
+    const { includes, removed } = planChanges(before[name] ?? {}, inventory);
+    inventories[name] = inventory;
+    await writer.addText(`tree/${number}`, JSON.stringify({ name, kind, removed }));
+    await writer.addStream(`trees/${number}`, packTree(engine, { kind, path }, includes));
+    faultPoint();
+  }
+  await writer.addText("inventory", JSON.stringify(inventories));
+}
+
+function packTree(
+  engine: Engine,
+  { kind, path }: Pick<Tree, "kind" | "path">,
+  includes: (path: string) => boolean,
+): Readable {
+  const options = { includes, warn: (text: string) => engine.warn(text) };
+  if (kind === "layer") return packUpper(path, options);
+  return packBelow(openRoot(path), { path: "", name: "" }, options);
+}
+
+/** As `tsrun save --format oci-archive` writes it: with the manifest's digest kept. */
+function imageArchive(engine: Engine, { image }: ContainerConfig): AsyncIterable<Uint8Array> {
+  const archive = new PassThrough();
+  saveImages(engine, [image?.id ?? ""], { format: "oci-archive", output: archive }).then(
+    () => archive.end(),
+    (error: unknown) => archive.destroy(error as Error),
+  );
+  return archive;
+}
+
+interface Base {
+  readonly id: string;
+  readonly inventories: Readonly<Record<string, Inventory>>;
+}
+
+/** What a backup says of itself; only the container's own may be built upon. */
+async function readBase(file: string, output: string, config: ContainerConfig): Promise<Base> {
+  if (existsSync(output) && existsSync(file) && realpathSync(output) === realpathSync(file)) {
+    throw new TsrunError(
+      "INVALID_ARGUMENT",
+      `the backup "${file}" would replace what it builds on`,
+      {
+        hint: "Write it to another file: both are needed to restore.",
+      },
+    );
+  }
+  const { manifest, inventories } = await readBackup(file);
+  if (manifest.container.id !== config.id) {
+    throw new TsrunError(
+      "INVALID_ARGUMENT",
+      `the backup "${file}" is of another container than "${config.name}"`,
+      { hint: "A container that was restored is a new one: begin with a whole backup of it." },
+    );
+  }
+  return { id: manifest.id, inventories };
+}
+
+export interface ReadBackup {
+  readonly manifest: BackupManifest;
+  readonly inventories: Readonly<Record<string, Inventory>>;
+}
+
+/** Reads all of it, and throws IMAGE_INVALID unless every member is what was saved. */
+export async function readBackup(file: string): Promise<ReadBackup> {
+  const reader = await ArchiveReader.open(createReadStream(file), file);
+  parseHeader(await reader.readText(HEADER), file);
+  let inventories: Record<string, Inventory> = {};
+  while (reader.stream !== undefined && reader.stream !== "manifest") {
+    if (reader.stream === "inventory") {
+      inventories = JSON.parse(await reader.readText("inventory")) as typeof inventories;
+    } else for await (const _piece of reader.read());
+  }
+  const manifest = await reader.finish((text) => parseManifest(text, file));
+  return { manifest, inventories };
+}
+
+interface Output extends AsyncDisposable {
+  readonly write: (
+    save: (writer: ArchiveWriter) => Promise<void>,
+    signal: AbortSignal | undefined,
+  ) => Promise<void>;
+}
+
+/** FILE.partial becomes FILE when it is complete, and goes when it is not. */
+function openOutput(file: string): Output {
+  const partial = `${file}.partial`;
+  const undo = new UndoStack();
+  inStore("write", file, () => writeFileSync(partial, "", { mode: 0o600 }));
+  undo.defer(() => rmSync(partial, { force: true }));
+  return {
+    write: async (save, signal) => {
+      const stream = createWriteStream(partial, signal ? { signal } : {});
+      const writer = new ArchiveWriter(stream);
+      try {
+        await save(writer);
+      } catch (error) {
+        await writer.abandon();
+        throw error;
+      }
+      sync(partial);
+      faultPoint();
+      renameSync(partial, file);
+      faultPoint();
+      undo.keep();
+      syncDirectory(dirname(file));
+    },
+    [Symbol.asyncDispose]: () => undo[Symbol.asyncDispose](),
+  };
+}
+
+function sync(path: string): void {
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
