@@ -3,15 +3,16 @@
  * trees are the same exactly if the texts are. Times count to the nanosecond.
  */
 import { execFileSync, spawnSync } from "node:child_process";
+import { lstatSync, readdirSync } from "node:fs";
+import { getXattr, listXattrs } from "../../src/ffi/index.ts";
 
-const WHOLE = [
+const PLAIN = [
   "--format=posix",
   "--pax-option=delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f",
   "--sort=name",
-  "--xattrs",
-  "--xattrs-include=*",
   "--numeric-owner",
 ];
+const WHOLE = [...PLAIN, "--xattrs", "--xattrs-include=*"];
 const MAX_BYTES = 2 ** 30;
 
 /** The tree as an archive of GNU tar's own. */
@@ -21,8 +22,27 @@ export function gnuTar(directory: string): Buffer {
 }
 
 /** The same as a shell's command, for a tree that only a mount namespace has. */
-export function gnuTarCommand(directory: string, file: string): string {
-  return `tar ${WHOLE.map((option) => `'${option}'`).join(" ")} -C '${directory}' -cf '${file}' .`;
+export function gnuTarCommand(directory: string, file: string, { xattrs = true } = {}): string {
+  return `tar ${(xattrs ? WHOLE : PLAIN).map((option) => `'${option}'`).join(" ")} -C '${directory}' -cf '${file}' .`;
+}
+
+/** Every file's extended attributes, a line each, in the order of names: a file system lists them in any. */
+export function xattrLines(directory: string): string[] {
+  const lines: string[] = [];
+  const visit = (path: Buffer) => {
+    const target = { path, follow: false };
+    for (const name of [...listXattrs(target)].sort()) {
+      const value = Buffer.from(getXattr(target, name) ?? "").toString("hex");
+      lines.push(`${path.subarray(directory.length).toString("latin1")} ${name}=${value}`);
+    }
+    if (!lstatSync(path).isDirectory()) return;
+    const names = readdirSync(path, { encoding: "buffer" });
+    for (const name of names.sort(Buffer.compare)) {
+      visit(Buffer.concat([path, Buffer.from("/"), name]));
+    }
+  };
+  visit(Buffer.from(directory));
+  return lines;
 }
 
 /** Unpacks as GNU tar does. */
