@@ -11,16 +11,16 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bundle, Changes } from "../../conformance/bundle.ts";
 import { Runtime } from "../../conformance/runtime.ts";
+import { runProgram } from "../../support/cli.ts";
 import { debianRoot } from "../../support/roots.ts";
 
 const STAGE = join(import.meta.dirname, "../../../native/build/tsrun-stage");
@@ -245,48 +245,81 @@ describe("published attacks", () => {
     assert.match(shown ?? "character special file 1:3\n", /^character special file 1:3\n$/);
   });
 
-  it("CVE-2025-52565: a false /dev/console leads to no file of /proc", async () => {
-    const bundle = runtime.bundle();
-    mkdirSync(bundle.path("dev"));
-    symlinkSync("/proc/sys/kernel/core_pattern", bundle.path("dev/console"));
-    symlinkSync("/proc/sys/kernel", bundle.path("dev/pts"));
-    const listener = spawn("python3", [
-      join(import.meta.dirname, "../../conformance/console.py"),
-      bundle.path("console.sock"),
-    ]);
-    await once(listener.stdout, "data");
-    bundle.write({
-      ...shell("awk '/core_pattern|sys.kernel/' /proc/self/mountinfo > /seen"),
-      "process.terminal": true,
-      "mounts-/dev": undefined,
-      "mounts-/dev/shm": undefined,
-      "mounts-/dev/mqueue": undefined,
-      "mounts-/dev/pts": undefined,
-      "mounts+": { destination: "/dev", source: bundle.path("dev"), options: ["bind"] },
-    });
-    const status = await runtime.create(bundle, {
-      args: ["--console-socket", bundle.path("console.sock")],
-    });
-    if (status === 0) {
-      await runtime.ok("start", bundle.id);
-      await runtime.stopped(bundle.id);
-      assert.equal(readFileSync(bundle.root("seen"), "utf8"), "");
+  describe("CVE-2025-52565: a false /dev/console or /dev/pts leads to no file of /proc", () => {
+    const DEVPTS = {
+      ...{ destination: "/dev/pts", type: "devpts", source: "devpts" },
+      options: ["newinstance", "ptmxmode=0666"],
+    };
+    /** What create says of a terminal in a /dev with this link in it. */
+    async function refusal(place: "an image's own" | "a mounted", link: string, target: string) {
+      const bundle = runtime.bundle();
+      const mounted = place === "a mounted";
+      const dev = mounted ? bundle.path("dev") : bundle.root("dev");
+      mkdirSync(dev, { recursive: true });
+      symlinkSync(target, join(dev, link));
+      const socket = bundle.path("console.sock");
+      const console = join(import.meta.dirname, "../../conformance/console.py");
+      const listener = spawn("python3", [console, socket], { stdio: ["ignore", "pipe", "ignore"] });
+      await once(listener.stdout, "data");
+      bundle.write({
+        ...shell("true"),
+        "process.terminal": true,
+        "mounts-/dev": undefined,
+        "mounts-/dev/shm": undefined,
+        "mounts-/dev/mqueue": undefined,
+        "mounts-/dev/pts": undefined,
+        ...(mounted ? { "mounts+": { destination: "/dev", source: dev, options: ["bind"] } } : {}),
+      });
+      bundle.write({ "mounts+": DEVPTS });
+      assert.equal(await runtime.create(bundle, { args: ["--console-socket", socket] }), 1);
+      listener.kill("SIGKILL");
+      assert.ok(!runtime.knows(bundle.id));
+      return bundle.output();
     }
-    listener.kill("SIGKILL");
+
+    for (const place of ["an image's own", "a mounted"] as const) {
+      it(`${place} /dev: a link in either's place is refused`, async () => {
+        const console = await refusal(place, "console", "/proc/sys/kernel/core_pattern");
+        assert.match(console, /cannot open .*console.* \(process\.terminal\): .*\(ELOOP\)/);
+        const pts = await refusal(place, "pts", "/proc/sys/kernel");
+        assert.match(pts, /cannot open .*dev\/pts.* \(mounts\[\d\]\): .*\(ELOOP\)/);
+      });
+    }
   });
 
-  it("CVE-2025-52881: a sysctl is not written through a false /proc", async () => {
-    const bundle = runtime.bundle();
-    const victim = bundle.path("victim");
-    writeFileSync(victim, "as it was");
-    const name = "net/ipv4/ip_unprivileged_port_start";
-    mkdirSync(bundle.path(`fake/sys/net/ipv4`), { recursive: true });
-    renameSync(victim, bundle.path(`fake/sys/${name}`));
-    await attempt(bundle, {
-      "mounts-/proc": undefined,
-      "mounts+": { ...FAKE, source: bundle.path("fake") },
-      "linux.sysctl": { [name.replaceAll("/", ".")]: "42" },
+  describe("CVE-2025-52881: a sysctl is not written through a false /proc", () => {
+    const NAME = "net/ipv4/ip_unprivileged_port_start";
+    const sysctl = { "linux.sysctl": { [NAME.replaceAll("/", ".")]: "42" } };
+
+    it("a directory that is mounted in its place is refused", async () => {
+      const bundle = runtime.bundle();
+      const victim = bundle.path(`fake/sys/${NAME}`);
+      mkdirSync(dirname(victim), { recursive: true });
+      writeFileSync(victim, "as it was");
+      bundle.write({
+        ...{ "mounts-/proc": undefined, "mounts+": { ...FAKE, source: bundle.path("fake") } },
+        ...sysctl,
+      });
+      const said = await runtime.refused("run", "--bundle", bundle.folder, bundle.id);
+      assert.match(said, /mounts\[\d\]: .*\/proc.* is inside \/proc/);
+      assert.equal(readFileSync(victim, "utf8"), "as it was");
     });
-    assert.equal(readFileSync(bundle.path(`fake/sys/${name}`), "utf8"), "as it was");
+
+    it("files of the image's are contained: the kernel's own is written, for the container", async () => {
+      const bundle = runtime.bundle();
+      const victim = bundle.root(`proc/sys/${NAME}`);
+      mkdirSync(dirname(victim), { recursive: true });
+      writeFileSync(victim, "as it was");
+      bundle.write({
+        ...{ ...shell("sleep 1000"), "mounts-/proc": undefined, ...sysctl },
+        ...{ "linux.maskedPaths": [], "linux.readonlyPaths": [] },
+      });
+      await runtime.created(bundle);
+      const { pid } = await runtime.state(bundle.id);
+      const inside = ["nsenter", `--net=/proc/${pid}/ns/net`, "cat", `/proc/sys/${NAME}`];
+      const [command = "", ...rest] = inside;
+      assert.equal((await runProgram(command, rest)).stdout, "42\n");
+      assert.equal(readFileSync(victim, "utf8"), "as it was");
+    });
   });
 });
