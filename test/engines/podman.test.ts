@@ -148,6 +148,31 @@ tsrun-oci = ["${RUNTIME}"]
     assert.match(shown, /^0\n +0 +100000 +1000$/);
   });
 
+  it("--userns=auto: each container has ids of its own", async () => {
+    // The host's own list is not ours to write.
+    for (const kind of ["subuid", "subgid"]) {
+      writeFileSync(host.file(kind), "containers:2000000:1000000\n");
+      const { status, stderr } = await host.run([
+        ...["mount", "--bind", host.file(kind), `/etc/${kind}`],
+      ]);
+      assert.equal(status, 0, stderr);
+    }
+    const auto = [...RUN, "-d", "--userns=auto:size=1024"];
+    const script = "cat /proc/self/uid_map; touch /made; stat -c %u /made; sleep 1000";
+    const maps = [];
+    for (const name of ["auto1", "auto2"]) {
+      await podman.ok(...auto, `--name=${name}`, IMAGE, "sh", "-c", script);
+      await until("it wrote", async () => /\n0$/.test(await podman.ok("logs", name)));
+      maps.push((await podman.ok("logs", name)).trim().split(/\s+/).slice(0, 3));
+    }
+    assert.deepEqual(maps, [
+      ["0", "2000000", "1024"],
+      ["0", "2001024", "1024"],
+    ]);
+    assert.equal(await podman.ok("exec", "auto2", "id", "-u"), "0");
+    await podman.ok("rm", "-f", "--time=0", "auto1", "auto2");
+  });
+
   it("capabilities, no-new-privileges and a seccomp profile", async () => {
     const profile = host.file("seccomp.json");
     const rule = { names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 28 };
