@@ -21,6 +21,7 @@ import {
   runPeer,
   startPeer,
 } from "./peers.ts";
+import { measureSnapshots } from "./snapshots.ts";
 import { makeWorkspace, PROJECT, TSRUN, type Workspace } from "./workspace.ts";
 
 const quick = process.argv.includes("--quick");
@@ -35,6 +36,7 @@ const SECTIONS: Readonly<Record<string, (contest: Contest) => Promise<string>>> 
   oci: ({ workspace, peers }) => measureLifecycle(workspace, peers, ROUNDS),
   podman: () => measureEngine(quick ? 3 : 15),
   images: ({ library, workspace }) => measureImages(library, workspace, quick ? 2 : 7),
+  snapshots: ({ library, workspace }) => measureSnapshots(library, workspace, quick ? 3 : 15),
   parts,
   crowd: ({ library, workspace }) => measureCrowd(library, workspace, CROWD),
   breakdown: ({ workspace }) => measureBreakdown(workspace, quick ? 10 : 50),

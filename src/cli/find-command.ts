@@ -13,6 +13,7 @@ export function findCommand(
     const found = findCommand(commands, words.slice(1));
     return found && { ...found, words: found.words + 1 };
   }
+  // "snapshot rm" is not a snapshot of "rm".
   const two = commands.find((command) => isCalled(command, `${first} ${second}`));
   if (two) return { command: two, words: 2 };
   const one = commands.find((command) => isCalled(command, first));

@@ -10,6 +10,7 @@ import { IMAGE_COMMANDS } from "./table/image-commands.ts";
 import { LOOK_COMMANDS } from "./table/look-commands.ts";
 import { REGISTRY_COMMANDS } from "./table/registry-commands.ts";
 import { RUN_COMMANDS } from "./table/run-commands.ts";
+import { SNAPSHOT_COMMANDS } from "./table/snapshot-commands.ts";
 import { SYSTEM_COMMANDS } from "./table/system-commands.ts";
 import type { CommandSpec } from "./table/types.ts";
 import { VOLUME_COMMANDS } from "./table/volume-commands.ts";
@@ -17,6 +18,7 @@ import { VOLUME_COMMANDS } from "./table/volume-commands.ts";
 export const COMMANDS: readonly CommandSpec[] = [
   ...RUN_COMMANDS,
   ...CHANGE_COMMANDS,
+  ...SNAPSHOT_COMMANDS,
   ...LOOK_COMMANDS,
   ...REGISTRY_COMMANDS,
   ...BUILD_COMMANDS,

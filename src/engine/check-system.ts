@@ -17,6 +17,7 @@ import { repairRemnant } from "./reconcile.ts";
 import type { ContainerConfig, ContainerId } from "./records.ts";
 import { removeRunCgroup } from "./release.ts";
 import { deleteContainer, deleteContainerDirectory } from "./remove.ts";
+import { findRubbish, readNeededLayers, sweepLayers } from "./snapshots/sweep.ts";
 import { listContainerIds, readConfig } from "./store/config.ts";
 import { type Lock, tryLockContainer } from "./store/lock.ts";
 import { isStaleLink, listNames, readNameLink, releaseName } from "./store/names.ts";
@@ -28,6 +29,7 @@ export type FindingKind =
   | "run"
   | "ended"
   | "half-made"
+  | "layer"
   | "name"
   | "cgroup"
   | "image"
@@ -58,6 +60,7 @@ export async function checkSystem(
     findings.push({ ...finding, repaired });
   const check: Check = { engine, repair, found };
   await checkContainers(check);
+  await checkLayers(check);
   await checkRuns(check);
   checkNames(check);
   await checkCgroups(check);
@@ -103,11 +106,7 @@ function lockIfFree(engine: Engine, id: ContainerId): Lock | undefined {
 async function checkContainer({ engine, repair, found }: Check, id: ContainerId): Promise<void> {
   const { dir, runDir } = containerPaths(engine, id);
   const seen = observeContainer(engine, id, { lockHeld: false });
-  if (!seen) {
-    found({ kind: "half-made", path: dir, message: "half of a container is there" });
-    if (repair) deleteContainerDirectory(engine, id);
-    return;
-  }
+  if (!seen) return; // the layers' check sees to it
   const { config, remnant, status } = seen;
   // An ended run's records are kept on purpose: they say when it began.
   if (remnant !== "none" && remnant !== "ended") {
@@ -117,14 +116,56 @@ async function checkContainer({ engine, repair, found }: Check, id: ContainerId)
   const over = status === "exited" || remnant === "stale";
   if (!config.request.remove || !over) return;
   found({ kind: "ended", path: dir, message: `"${config.name}" has ended and was to be removed` });
-  if (repair) deleteContainer(engine, config);
+  if (repair) await deleteContainer(engine, config);
 }
 
 const REMNANTS = {
   stale: (name: string) => `the last run of "${name}" ended with the machine`,
   interrupted: (name: string) => `the start of "${name}" was interrupted`,
   lost: (name: string) => `the supervisor of "${name}" was killed`,
+  held: (name: string) => `the command that held "${name}" still was killed`,
 } as const;
+
+/** Halves of containers, and layers that no container and no snapshot needs. */
+async function checkLayers(check: Check): Promise<void> {
+  const needed = readNeededIfSound(check.engine);
+  if (!needed) return;
+  for (const id of listContainerIds(check.engine)) {
+    const some = checkDirectory(check, id, needed);
+    if (some && check.repair) await sweepLayers(check.engine, [id]);
+  }
+}
+
+/** Whether a part of the directory is not needed; one that is not at all is removed here. */
+function checkDirectory(
+  { engine, repair, found }: Check,
+  id: ContainerId,
+  needed: ReadonlySet<string>,
+): boolean {
+  using held = lockIfFree(engine, id); // not while somebody makes or removes it
+  const rubbish = held && findRubbish(engine, id, needed);
+  if (!rubbish) return false;
+  if (rubbish.whole) {
+    const path = containerPaths(engine, id).dir;
+    found({ kind: "half-made", path, message: "half of a container is there" });
+    if (repair) deleteContainerDirectory(engine, id);
+    return false;
+  }
+  for (const path of rubbish.paths) {
+    found({ kind: "layer", path, message: "a part of a container is there that nothing needs" });
+  }
+  return true;
+}
+
+/** A damaged record has been told of already; what it needs is not known, so nothing may go. */
+function readNeededIfSound(engine: Engine): ReadonlySet<string> | undefined {
+  try {
+    return readNeededLayers(engine);
+  } catch (error) {
+    if (error instanceof TsrunError) return undefined;
+    throw error;
+  }
+}
 
 /** Run directories of containers that are gone. */
 async function checkRuns({ engine, repair, found }: Check): Promise<void> {

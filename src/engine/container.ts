@@ -37,6 +37,7 @@ function observe(
     bootId: readBootId(),
     hasRunDirectory: state !== undefined || hasRunDirectory(engine, config.id),
     supervisorAlive,
+    holderDead: state?.heldBy !== undefined && !isProcessAlive(state.heldBy),
     ...(state ? { state } : {}),
     ...(exit ? { exit } : {}),
   };

@@ -51,15 +51,26 @@ export interface CreatedContainer {
 
 export interface CreateLockedOptions {
   readonly throwaway?: boolean;
+  /** What is asked for is looked up without it. */
   readonly root?: ResolvedRoot;
   /** Puts into the new container's directory what it begins with, before anybody sees the container. */
   readonly fill?: (id: ContainerId, undo: UndoStack) => Pick<ContainerConfig, "layers">;
+  /** Writes the container's record, by which it exists, and answers it. */
+  readonly record?: (draft: ContainerConfig) => Promise<ContainerConfig> | ContainerConfig;
 }
 
 export async function createLocked(
   engine: Engine,
   request: ContainerRequest,
-  { throwaway = false, root = resolveRoot(engine, request), fill }: CreateLockedOptions = {},
+  {
+    throwaway = false,
+    root = resolveRoot(engine, request),
+    fill,
+    record = (config) => {
+      writeConfig(engine, config);
+      return config;
+    },
+  }: CreateLockedOptions = {},
 ): Promise<CreatedContainer> {
   checkRequest(request);
   await using undo = new UndoStack();
@@ -77,8 +88,8 @@ export async function createLocked(
   using _volumes = await claimVolumes(engine, id, resolved, undo);
   using userns = await chooseIdMaps(engine, request.namespaces?.user);
   const composed = composeConfig({ id, name, request: resolved, root, userns: userns.maps });
-  const config = filled?.layers ? withLayers(composed, filled.layers) : composed;
-  writeConfig(engine, config);
+  const draft = filled?.layers ? withLayers(composed, filled.layers) : composed;
+  const config = await record(draft);
   recordEvent(engine, config, "create");
   undo.keep();
   return { config, held };

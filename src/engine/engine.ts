@@ -100,7 +100,7 @@ export function containerPaths(engine: Engine, id: ContainerId): ContainerPaths 
   };
 }
 
-export function containersDirectory(engine: Engine): string {
+export function containersDirectory(engine: Pick<Engine, "root">): string {
   return `${engine.root}/containers`;
 }
 

@@ -57,6 +57,7 @@ export {
 } from "./images.ts";
 export { type EngineInfo, engineInfo } from "./info.ts";
 export { type KillOptions, killContainer } from "./kill.ts";
+export { currentUpper, layersOf, lowerDirectories } from "./layers.ts";
 export {
   inspectContainer,
   type ListFilters,
@@ -74,6 +75,15 @@ export { restartContainer } from "./restart.ts";
 export { type RunOptions, runContainer } from "./run.ts";
 export { runOnLayers } from "./run-on-layers.ts";
 export {
+  type CloneOptions,
+  cloneContainer,
+  listSnapshots,
+  removeSnapshot,
+  restoreContainer,
+  type SnapshotView,
+  snapshotContainer,
+} from "./snapshots/index.ts";
+export {
   type AttachRequest,
   type StartedContainer,
   type StartOptions,
@@ -83,7 +93,7 @@ export { type ContainerStats, containerStats, cpuPercent } from "./stats.ts";
 export { type StopOptions, stopContainer } from "./stop.ts";
 export { containerTop, type ProcessRow } from "./top.ts";
 export { updateContainer } from "./update.ts";
-export { type ContainerUsage, readContainerUsage } from "./usage.ts";
+export { type ContainerUsage, readContainerUsage, readFrozenUsage } from "./usage.ts";
 export {
   createVolume,
   exportVolume,

@@ -24,23 +24,32 @@ export function rootModeOf({ request }: Pick<ContainerConfig, "request">): RootM
 }
 
 /** The container's writable layer; undefined where it is in memory, or the root is no overlay. */
-export function currentUpper(engine: Engine, config: ContainerConfig): Upper | undefined {
+export function currentUpper(
+  engine: Pick<Engine, "root">,
+  config: ContainerConfig,
+): Upper | undefined {
   if (!config.image || rootModeOf(config) === "ephemeral") return undefined;
   return upperPaths(engine, { container: config.id, number: layersOf(config).current });
 }
 
-export function upperPaths(engine: Engine, { container, number }: FrozenLayer): Upper {
+export function upperPaths(
+  engine: Pick<Engine, "root">,
+  { container, number }: FrozenLayer,
+): Upper {
   const suffix = number === 0 ? "" : `.${number}`;
   const dir = `${containersDirectory(engine)}/${container}`;
   return { dir: `${dir}/upper${suffix}`, work: `${dir}/work${suffix}` };
 }
 
-export function layerPath(engine: Engine, layer: FrozenLayer): string {
+export function layerPath(engine: Pick<Engine, "root">, layer: FrozenLayer): string {
   return upperPaths(engine, layer).dir;
 }
 
 /** The directories below the writable layer, uppermost first. */
-export function lowerDirectories(engine: Engine, config: ContainerConfig): readonly string[] {
+export function lowerDirectories(
+  engine: Pick<Engine, "root">,
+  config: ContainerConfig,
+): readonly string[] {
   const frozen = layersOf(config).frozen.map((layer) => layerPath(engine, layer));
   return [...frozen, ...(config.image?.layers ?? [])];
 }

@@ -22,7 +22,10 @@ export type LifecycleCommand =
   | "rename"
   | "update"
   | "stats"
-  | "top";
+  | "top"
+  | "snapshot"
+  | "restore"
+  | "clone";
 
 interface Rule {
   readonly legal: readonly ContainerStatus[];
@@ -42,6 +45,9 @@ export const LIFECYCLE: Readonly<Record<LifecycleCommand, Rule>> = {
   update: { legal: ["created", "running", "paused", "exited"] },
   stats: { legal: ["running", "paused"] },
   top: { legal: ["running", "paused"] },
+  snapshot: { legal: ["created", "running", "paused", "exited"] },
+  restore: { legal: ["created", "exited"] },
+  clone: { legal: ["created", "running", "paused", "exited"] },
 };
 
 const VERBS: Readonly<Record<LifecycleCommand, string>> = {
@@ -57,6 +63,9 @@ const VERBS: Readonly<Record<LifecycleCommand, string>> = {
   update: "update",
   stats: "measure",
   top: "list the processes of",
+  snapshot: "take a snapshot of",
+  restore: "restore",
+  clone: "clone",
 };
 
 const CONDITIONS: Readonly<Record<ContainerStatus, string>> = {

@@ -7,6 +7,7 @@ import { TsrunError } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
 import { containerPaths, type Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
+import { letGo } from "./hold.ts";
 import type { ExitRecord } from "./records.ts";
 import { releaseRun, settleSupervisor } from "./release.ts";
 import type { ObservedContainer } from "./status.ts";
@@ -29,6 +30,9 @@ export async function repairRemnant(engine: Engine, seen: ObservedContainer): Pr
       // Its stage undoes a launch whose starter died, unless it was killed as well.
       restorePreviousExit(engine, config.id);
       return releaseRun(engine, config, state);
+    case "held":
+      if (state) letGo(engine, state);
+      return;
     case "lost":
       // First the record: with it, a repair that is interrupted is only one that has "ended".
       recordLostRun(engine, seen);

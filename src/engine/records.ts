@@ -114,6 +114,8 @@ export interface ContainerState {
   /** Absolute path of the cgroup directory. */
   readonly cgroup?: string;
   readonly startedAt?: string;
+  /** The command that has it stand still for a moment; with its end the container goes on. */
+  readonly heldBy?: ProcessIdentity;
 }
 
 /** A container as commands show it. */

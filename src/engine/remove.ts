@@ -8,6 +8,8 @@ import { recordEvent } from "./events/record.ts";
 import { checkLifecycle } from "./lifecycle.ts";
 import type { ContainerConfig, ContainerId, ContainerView } from "./records.ts";
 import { releaseRun } from "./release.ts";
+import { ownersOf } from "./snapshots/plan.ts";
+import { sweepLayers } from "./snapshots/sweep.ts";
 import { stopLocked } from "./stop.ts";
 import { removeConfig } from "./store/config.ts";
 import { readNameLink, releaseName } from "./store/names.ts";
@@ -45,7 +47,7 @@ export async function removeContainer(
       async (container) => {
         await stopForRemoval(engine, container, options);
         if (options.backup !== undefined) await saveStopped(engine, container, options);
-        deleteContainer(engine, container.config, options);
+        await deleteContainer(engine, container.config, options);
         return container.config.id;
       },
       options.signal,
@@ -103,11 +105,11 @@ async function saveStopped(
  * Deletes what is kept of a container that does not run; the caller holds its lock. The record goes
  * first: what a kill leaves then is rubbish, which `system check --repair` finds.
  */
-export function deleteContainer(
+export async function deleteContainer(
   engine: Engine,
   config: ContainerConfig,
   { volumes = config.request.remove ?? false }: Pick<RemoveOptions, "volumes"> = {},
-): void {
+): Promise<void> {
   const { id, request } = config;
   const mounts = volumeMounts(request);
   const ownVolumes = mounts.some(({ anonymous }) => anonymous);
@@ -118,7 +120,13 @@ export function deleteContainer(
   faultPoint();
   if (readNameLink(engine, config.name) === id) releaseName(engine, config.name);
   faultPoint();
-  deleteContainerDirectory(engine, id, { ownVolumes });
+  if (config.layers) {
+    // Others may stand on layers of one that was ever frozen.
+    if (ownVolumes) removeOwnVolumes(engine, id);
+    await sweepLayers(engine, ownersOf(config), { held: id });
+  } else {
+    deleteContainerDirectory(engine, id, { ownVolumes });
+  }
   recordEvent(engine, config, "remove");
 }
 

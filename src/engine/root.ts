@@ -171,9 +171,11 @@ function planInMemory(
 export function attributesLayer(engine: Engine, config: ContainerConfig): string | undefined {
   const [frozen] = layersOf(config).frozen;
   if (frozen) return layerDirectory(engine, frozen);
-  if (!config.image) return undefined;
+  const { image } = config;
+  if (!image) return undefined;
   const store = new ImageStore(engine.root);
-  return rootLayer(store, resolveImage(store, config.image.id));
+  const known = store.images().find(({ id }) => id === image.id);
+  return known ? rootLayer(store, known) : image.layers[0];
 }
 
 function checkLayers(engine: Engine, config: ContainerConfig): void {

@@ -89,7 +89,7 @@ async function start(
       ...(signal ? { signal } : {}),
     });
   } catch (error) {
-    deleteContainer(engine, config, { volumes: true });
+    await deleteContainer(engine, config, { volumes: true });
     throw error;
   }
 }
@@ -129,5 +129,5 @@ async function remove(engine: Engine, config: ContainerConfig): Promise<void> {
   using held = await lockContainer(engine, config.id);
   if (!held) return;
   await releaseRun(engine, config, readState(engine, config.id));
-  deleteContainer(engine, config, { volumes: true });
+  await deleteContainer(engine, config, { volumes: true });
 }

@@ -35,7 +35,7 @@ export async function runContainer(
     onCreated?.(config.id);
     started = await startLocked(engine, config, { ...options, hasRun: false });
   } catch (error) {
-    deleteContainer(engine, config, { volumes: true });
+    await deleteContainer(engine, config, { volumes: true });
     throw error;
   }
   const { attachment } = started;
@@ -76,7 +76,7 @@ async function removeEnded(
     passed("supervisor ended");
     await releaseRun(engine, config, state);
     passed("run released");
-    deleteContainer(engine, config);
+    await deleteContainer(engine, config);
     passed("deleted");
   } catch (error) {
     engine.warn(`the container "${config.name}" is not removed: ${String(error)}`);

@@ -10,6 +10,7 @@
  *     another boot   any         –                     …           stale: the machine went down
  *     this boot      there       –                     exited      ended (its supervisor may still tidy up)
  *     this boot      none        supervisor alive      running     –
+ *     this boot      none        its holder is dead    running     held: the holder was killed
  *     this boot      none        supervisor dead       exited      lost: the supervisor was killed
  */
 import type { ContainerState, ContainerStatus, ContainerView, ExitRecord } from "./records.ts";
@@ -21,10 +22,12 @@ export interface StatusFacts {
   readonly hasRunDirectory: boolean;
   readonly bootId: string;
   readonly supervisorAlive: boolean;
+  /** Whether the command that had it stand still was killed. */
+  readonly holderDead: boolean;
 }
 
 /** What a run left that the next command with the container's lock has to clear away. */
-export type Remnant = "none" | "stale" | "interrupted" | "ended" | "lost";
+export type Remnant = "none" | "stale" | "interrupted" | "ended" | "lost" | "held";
 
 /** A container's records and what its last run left lying. */
 export interface ObservedContainer extends ContainerView {
@@ -50,6 +53,7 @@ export function deriveStatus(
   }
   if (state.bootId !== facts.bootId) return { status: atRest, remnant: "stale" };
   if (exit !== undefined) return { status: "exited", remnant: "ended" };
-  if (facts.supervisorAlive) return { status: state.status, remnant: "none" };
-  return { status: "exited", remnant: "lost" };
+  if (!facts.supervisorAlive) return { status: "exited", remnant: "lost" };
+  if (facts.holderDead) return { status: "running", remnant: "held" };
+  return { status: state.status, remnant: "none" };
 }

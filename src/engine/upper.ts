@@ -45,19 +45,27 @@ function renewWork({ work }: Upper): void {
 }
 
 /**
- * Deletes a tree at once as far as its name is concerned: what a kill leaves of it has a name that says
- * so. One that is gone is fine.
+ * Gives a tree a name that says that it is to be deleted: what a kill leaves of it is known as rubbish.
+ * undefined for one that is gone.
  */
-function discardTree(path: string): void {
-  const gone = `${path}.gone`;
+export function setAside(path: string): string | undefined {
+  if (path.endsWith(GONE)) return path;
+  const gone = `${path}${GONE}`;
   faultPoint();
-  removeTree(gone);
+  removeTree(gone); // of an earlier one that was killed
   try {
     renameSync(path, gone);
+    return gone;
   } catch (error) {
-    if (hasErrno(error, "ENOENT")) return;
+    if (hasErrno(error, "ENOENT")) return undefined;
     throw error;
   }
+}
+
+const GONE = ".gone";
+
+function discardTree(path: string): void {
+  const gone = setAside(path);
   faultPoint();
-  removeTree(gone);
+  if (gone !== undefined) removeTree(gone);
 }

@@ -6,6 +6,7 @@
  */
 export * from "./at.ts";
 export * from "./bpf.ts";
+export { type CopyTreeOptions, copyTree, directoryNames } from "./copy-tree.ts";
 export { readEntryTypes } from "./entry-types.ts";
 export { errnoMeaning, errnoName, errnoNumber } from "./errno.ts";
 export { flock, funlock, type LockKind, tryFlock } from "./flock.ts";
@@ -34,6 +35,7 @@ export {
 } from "./socket.ts";
 export { type SpawnRequest, spawnStage } from "./spawn.ts";
 export { AT_FDCWD, type Statx, statx } from "./statx.ts";
+export { syncfs } from "./syncfs.ts";
 export {
   cfmakeraw,
   readWindowSize,

@@ -62,6 +62,7 @@ const TABLE = {
   socket: [41, 198],
   socketpair: [53, 199],
   statx: [332, 291],
+  syncfs: [306, 267],
   symlinkat: [266, 36],
   umount2: [166, 39],
   unlinkat: [263, 35],

@@ -93,6 +93,7 @@ describe("--root-mode", () => {
       "--root-size",
       "9m",
       "busybox",
+      "true",
     );
     const format = "{{.HostConfig.RootMode}} {{.HostConfig.RootSize}}";
     assert.equal(await cli.ok("inspect", "--format", format, "mem"), `ephemeral ${9 * 1024 ** 2}`);

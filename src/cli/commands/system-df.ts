@@ -1,6 +1,7 @@
 import {
   listVolumes,
   readContainerUsage,
+  readFrozenUsage,
   readImageUsage,
   readVolumeSize,
 } from "../../engine/index.ts";
@@ -46,6 +47,7 @@ export function run({ options, globals }: CommandCall): void {
   const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
   const unused = images.filter(({ image }) => usersOf(image.id) === 0);
   const free = volumes.filter(({ links }) => links === 0);
+  const frozen = readFrozenUsage(engine);
   const stopped = containers.filter(({ running }) => !running);
   const row = (
     type: string,
@@ -76,6 +78,7 @@ export function run({ options, globals }: CommandCall): void {
       [volumes.length, volumes.length - free.length],
       [sum(volumes.map(({ size }) => size)), sum(free.map(({ size }) => size))],
     ),
+    row("Snapshots", [frozen.snapshots, frozen.snapshots], [frozen.size, frozen.reclaimable]),
   ];
   print(formatListing({ rows, table: TABLE, headings: {} }, options.value("format")));
 }

@@ -5,8 +5,11 @@ import {
   type ContainerConfig,
   type ContainerRequest,
   type ContainerView,
+  currentUpper,
   type Engine,
   type LimitsRequest,
+  layersOf,
+  lowerDirectories,
   type MountRequest,
   type NamespaceChoice,
   type NamespacesRequest,
@@ -37,9 +40,26 @@ export function inspectView(view: ContainerView, engine: Engine): ValueRecord {
     Rootfs: request.rootfs ?? "",
     LogPath: `${directory}/container.log`,
     ConfigPath: `${directory}/config.json`,
+    GraphDriver: layersView(config, engine),
+    Snapshots: layersOf(config).snapshots.map(({ name }) => name),
+    ClonedFrom: layersOf(config).clonedFrom?.id ?? "",
     Mounts: (request.mounts ?? []).map((mount) => mountView(mount, engine)),
     Config: configView(config),
     HostConfig: hostConfigView(config),
+  };
+}
+
+/** Where its files are; nothing of an ephemeral root's upper, and of a root that is no overlay, is. */
+function layersView(config: ContainerConfig, engine: Engine): ValueRecord {
+  if (!config.image) return { Name: "", Data: {} };
+  const upper = currentUpper(engine, config);
+  return {
+    Name: "overlay",
+    Data: {
+      LowerDir: lowerDirectories(engine, config).join(":"),
+      UpperDir: upper?.dir ?? "",
+      WorkDir: upper?.work ?? "",
+    },
   };
 }
 
@@ -105,8 +125,7 @@ function hostConfigView({ request, userns }: ContainerConfig): ValueRecord {
   return {
     AutoRemove: request.remove ?? false,
     ReadonlyRootfs: request.readOnly ?? false,
-    RootMode: request.rootMode ?? "private",
-    RootSize: request.rootSizeBytes ?? 0,
+    ...rootView(request),
     Init: request.init ?? false,
     ...securityView(request),
     ...namespacesView(request.namespaces ?? {}),
@@ -126,6 +145,10 @@ function hostConfigView({ request, userns }: ContainerConfig): ValueRecord {
     ),
     ...limitsView(request.limits ?? {}),
   };
+}
+
+function rootView({ rootMode, rootSizeBytes }: ContainerRequest): ValueRecord {
+  return { RootMode: rootMode ?? "private", RootSize: rootSizeBytes ?? 0 };
 }
 
 function securityView(request: ContainerRequest): ValueRecord {

@@ -11,12 +11,21 @@ import { type ExecRequest, type ExecSession, execInContainer } from "../exec.ts"
 import { killContainer } from "../kill.ts";
 import { inspectContainer, type ListOptions, listContainers } from "../list.ts";
 import { pauseContainer, resumeContainer } from "../pause.ts";
-import type { ContainerId, ContainerView } from "../records.ts";
+import type { ContainerId, ContainerView, SnapshotRecord } from "../records.ts";
 import { removeContainer } from "../remove.ts";
 import { renameContainer } from "../rename.ts";
 import type { ContainerRequest, LimitsRequest } from "../request.ts";
 import { resolveContainer } from "../resolve.ts";
 import { restartContainer } from "../restart.ts";
+import {
+  type CloneOptions,
+  cloneContainer,
+  listSnapshots,
+  removeSnapshot,
+  restoreContainer,
+  type SnapshotView,
+  snapshotContainer,
+} from "../snapshots/index.ts";
 import { type AttachRequest, startContainer } from "../start.ts";
 import { type ContainerStats, containerStats } from "../stats.ts";
 import { stopContainer } from "../stop.ts";
@@ -202,6 +211,31 @@ export class Container implements AsyncDisposable {
   /** New limits at once, and for every later start. */
   async update(limits: LimitsRequest): Promise<void> {
     await updateContainer(this.#engine, this.id, limits);
+  }
+
+  /** Keeps its root as it is now under a name: snap0, snap1 … without one. It may be running. */
+  snapshot(name?: string): Promise<SnapshotRecord> {
+    return snapshotContainer(this.#engine, this.id, name);
+  }
+
+  /** Oldest first, with what each takes on the disk. */
+  snapshots(): Promise<readonly SnapshotView[]> {
+    return listSnapshots(this.#engine, this.id);
+  }
+
+  /** Gives it the root of a snapshot; it must not run. What it has changed since is deleted. */
+  async restore(snapshot: string): Promise<void> {
+    await restoreContainer(this.#engine, this.id, snapshot);
+  }
+
+  async removeSnapshot(name: string): Promise<void> {
+    await removeSnapshot(this.#engine, this.id, name);
+  }
+
+  /** A new container with its options and all that it has changed; nothing is copied if it does not run. */
+  async clone(options: CloneOptions = {}): Promise<Container> {
+    const { id } = await cloneContainer(this.#engine, this.id, options);
+    return new Container(this.#engine, id);
   }
 
   /** Its writable layer and its logs go with it. With `force` it is killed first. */

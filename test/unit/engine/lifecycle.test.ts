@@ -28,6 +28,9 @@ const TABLE: Readonly<Record<LifecycleCommand, string>> = {
   update: "y-yyy-",
   stats: "--yy--",
   top: "--yy--",
+  snapshot: "y-yyy-",
+  restore: "y---y-",
+  clone: "y-yyy-",
 };
 
 describe("the lifecycle", () => {

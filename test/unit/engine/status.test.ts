@@ -24,6 +24,7 @@ interface Case {
   readonly state?: ContainerState;
   readonly exit?: ExitRecord;
   readonly supervisorAlive?: boolean;
+  readonly holderDead?: boolean;
   readonly hasRunDirectory?: boolean;
   readonly lockHeld?: boolean;
   readonly is: string;
@@ -71,15 +72,42 @@ const CASES: readonly Case[] = [
     is: "exited ended",
   },
   { name: "has ended", state: state("running"), exit, is: "exited ended" },
+  {
+    name: "is held by a command",
+    state: state("paused"),
+    supervisorAlive: true,
+    is: "paused none",
+  },
+  {
+    name: "was held by a command that was killed",
+    state: state("paused"),
+    supervisorAlive: true,
+    holderDead: true,
+    is: "running held",
+  },
+  {
+    name: "ended after its holder was killed",
+    state: state("paused"),
+    exit,
+    holderDead: true,
+    is: "exited ended",
+  },
   { name: "lost its supervisor", state: state("running"), is: "exited lost" },
   { name: "lost its supervisor while paused", state: state("paused"), is: "exited lost" },
 ];
 
 describe("the status of a container that", () => {
-  for (const { name, is, lockHeld = false, supervisorAlive = false, ...seen } of CASES) {
+  for (const {
+    name,
+    is,
+    lockHeld = false,
+    supervisorAlive = false,
+    holderDead = false,
+    ...seen
+  } of CASES) {
     it(`${name} is ${is}`, () => {
       const hasRunDirectory = seen.hasRunDirectory ?? seen.state !== undefined;
-      const facts = { ...seen, hasRunDirectory, bootId: BOOT, supervisorAlive };
+      const facts = { ...seen, hasRunDirectory, bootId: BOOT, supervisorAlive, holderDead };
       const derived = deriveStatus(facts, { lockHeld });
       assert.equal(`${derived.status} ${derived.remnant}`, is);
     });
