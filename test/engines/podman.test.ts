@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
+import { Cli } from "../support/cli.ts";
 import { Pty } from "../support/pty.ts";
 import { Client, PrivateHost, RUNTIME, unavailable, until } from "./private-host.ts";
 
@@ -280,5 +281,17 @@ tsrun-oci = ["${RUNTIME}"]
       context,
     );
     assert.equal(await podman.ok(...RUN, "--rm", "localhost/two"), "built");
+  });
+
+  it("runs what tsrun has committed", async () => {
+    await using cli = await Cli.open();
+    const script = "echo changed > /etc/word; rm /bin/ash";
+    await cli.ok("run", "--name", "box", "busybox", "sh", "-c", script);
+    await cli.ok("commit", "-q", "-c", 'CMD ["cat","/etc/word"]', "box", "committed");
+    const archive = host.file("committed.tar");
+    await cli.ok("save", "--format", "oci-archive", "-o", archive, "committed");
+    const id = await podman.ok("pull", "-q", `oci-archive:${archive}`);
+    assert.equal(await podman.ok(...RUN, "--rm", id), "changed");
+    assert.equal((await podman.run(...RUN, "--rm", id, "ash")).status, 127);
   });
 });

@@ -11,6 +11,7 @@ import {
   PASSWORD,
   USER,
 } from "../../support/docker-registry.ts";
+import { gnuList, gnuTar, gnuUntar } from "../../support/gnu-tar.ts";
 import { busyboxRoot } from "../../support/roots.ts";
 
 const unavailable = dockerRegistryUnavailable();
@@ -226,6 +227,70 @@ insecure = true
     }
     await ok("podman", ...vfs, "rmi", "-a", "-f");
   });
+});
+
+describe("what a commit made", {
+  skip: unavailable ?? lacks("podman", "skopeo", "umoci"),
+}, () => {
+  const SCRIPT = [
+    "echo new > /etc/new; rm /bin/ash; mkdir -m 1777 /srv; mkfifo /srv/fifo; ln /etc/new /etc/hard",
+    "rm -r /var; mkdir /var; echo x > /var/x; ln -s x /var/l; chmod 4755 /etc/new; chown 5:6 /var/x",
+  ].join("; ");
+
+  it("is the same image and the same files to podman, skopeo and umoci", async () => {
+    await using registry = await DockerRegistry.open();
+    await using cli = await Cli.open({ image: false });
+    const plain = "--tls-verify=false";
+    const name = `${registry.host}/team/committed:1`;
+    // umoci knows no zstd.
+    const gzip = ["--compression-format", "gzip"];
+    await cli.ok("image", "import", "-q", ...gzip, await busyboxRoot(), "base");
+    await cli.ok("run", "--name", "box", "base", "sh", "-c", SCRIPT);
+    await cli.ok("commit", "-q", ...gzip, "-c", "CMD ls", "box", "made:1");
+    await cli.ok("push", "-q", plain, "made:1", name);
+    const { Digest, Id, RootFS } = (await inspect(cli, "made:1")) as {
+      Digest: string;
+      Id: string;
+      RootFS: { Layers: string[] };
+    };
+
+    const raw = await ok("skopeo", "inspect", plain, `docker://${name}`);
+    const seen = JSON.parse(raw) as { Digest: string; Layers: string[] };
+    assert.equal(seen.Digest, Digest);
+    assert.equal(seen.Layers.length, 2);
+    const config = await ok("skopeo", "inspect", plain, "--config", `docker://${name}`);
+    assert.deepEqual(JSON.parse(config).rootfs.diff_ids, RootFS.Layers);
+
+    const expected = unpackExport(await cli.run(["export", "box"]), cli.file("expected"));
+    const layout = cli.file("layout");
+    await ok("skopeo", "copy", "--src-tls-verify=false", `docker://${name}`, `oci:${layout}:made`);
+    await ok("umoci", "unpack", "--image", `${layout}:made`, cli.file("umoci"));
+    assert.deepEqual(treeLines(cli.file("umoci/rootfs")), expected);
+
+    const storage = ["--root", cli.file("podman"), "--runroot", cli.file("podman-run")];
+    const vfs = [...storage, "--storage-driver", "vfs"];
+    assert.equal(await ok("podman", ...vfs, "pull", "-q", plain, name), Id);
+    const mounted = await ok("podman", ...vfs, "image", "mount", Id);
+    assert.deepEqual(treeLines(mounted), expected);
+    await ok("podman", ...vfs, "image", "umount", Id);
+    const ofPodman = (await ok("podman", ...vfs, "diff", Id)).split("\n").sort();
+    assert.deepEqual((await cli.ok("diff", "made:1")).split("\n").sort(), ofPodman);
+    assert.ok(ofPodman.includes("D /bin/ash"), ofPodman.join("\n"));
+    await ok("podman", ...vfs, "rmi", "-f", Id);
+  });
+
+  function unpackExport({ bytes }: { readonly bytes: Buffer }, directory: string): string[] {
+    mkdirSync(directory);
+    gnuUntar(bytes, directory);
+    return treeLines(directory);
+  }
+
+  /** As GNU tar lists it; what is below "/" has been made in it since, so its own time is another's. */
+  function treeLines(directory: string): string[] {
+    return gnuList(gnuTar(directory)).map((line) =>
+      line.endsWith(" ./") ? line.slice(0, line.indexOf(" ")) : line,
+    );
+  }
 });
 
 describe("a registry with TLS", { skip: unavailable ?? false }, () => {
