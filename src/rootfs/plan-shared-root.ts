@@ -9,6 +9,7 @@ import type { OciSpec, RootMount } from "../spec/index.ts";
 import { O_CLOEXEC, O_PATH } from "./flags.ts";
 import { opMaker, relative } from "./ops.ts";
 import { invalid } from "./plan-mount.ts";
+import { planWorkdir } from "./plan-workdir.ts";
 
 export interface SharedRootPlan {
   readonly child: readonly PlannedOp[];
@@ -46,6 +47,7 @@ export function planSharedRoot(
       ...(devptsSlot === undefined
         ? []
         : [opMaker("child", "process.terminal")(open("/dev/pts/.", devptsSlot))]),
+      ...planWorkdir(spec.process.cwd, rootSlot),
     ],
   };
 }

@@ -37,6 +37,7 @@ import {
 import { planRoot } from "./plan-root.ts";
 import { planSharedRoot } from "./plan-shared-root.ts";
 import { planSysctls } from "./plan-sysctl.ts";
+import { planWorkdir } from "./plan-workdir.ts";
 
 export interface RootfsPlanInput {
   readonly spec: OciSpec;
@@ -127,6 +128,7 @@ export function planRootfs({ spec, launch, facts, slots: allocator }: RootfsPlan
       ...masks.ops,
       ...(launch.noPivot ? planMoveToRoot(slots.root) : planPivot(slots.root)),
       ...planRootPropagation(linux.rootfsPropagation, slots.root),
+      ...planWorkdir(spec.process.cwd, slots.root),
       ...planReadonlyRoot(spec, slots.root),
     ],
     rootSlot: slots.root,

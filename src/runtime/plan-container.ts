@@ -110,7 +110,6 @@ export function planContainer(
     ...rdt.child,
     ...namespaces.child,
     ...rootfs.child,
-    ...planWorkdir(process.cwd, rootfs.rootSlot),
     ...planPersonality(linux.personality),
     ...planMemoryPolicy(linux.memoryPolicy),
     ...planAffinity(launch.cpuAffinity, "child", "process.execCPUAffinity"),
@@ -241,19 +240,6 @@ function planOomScore(oomScoreAdj: number | undefined): PlannedOp[] {
       phase: "parent",
       origin: "process.oomScoreAdj",
       hint: "A score below the caller's own needs CAP_SYS_RESOURCE.",
-    },
-  ];
-}
-
-/** A working directory that is missing is made, as runc does; not in a read-only root. */
-function planWorkdir(cwd: string, root: Slot): PlannedOp[] {
-  if (cwd === "/") return [];
-  return [
-    {
-      op: { kind: "mkdirBelow", path: cwd, root, mode: 0o755 },
-      phase: "child",
-      origin: "process.cwd",
-      tolerate: ["EROFS", "EACCES"],
     },
   ];
 }

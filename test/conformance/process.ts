@@ -56,6 +56,12 @@ export const PROCESS_CASES: readonly Case[] = [
     expect: shows("/etc\n/etc"),
   },
   {
+    name: "process.cwd: one that is missing is made, in a root that becomes read-only too",
+    set: { "process.cwd": "/not/there", "root.readonly": true },
+    script: "pwd",
+    expect: shows("/not/there"),
+  },
+  {
     name: "process.cwd: a relative one is refused",
     set: { "process.cwd": "etc" },
     expect: isRefused("process.cwd"),
