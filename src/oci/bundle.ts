@@ -1,10 +1,11 @@
 /** A bundle: the directory with config.json, read and completed with what the runtime owes it. */
-import { closeSync, readFileSync, statSync } from "node:fs";
+import { closeSync, statSync } from "node:fs";
 import { posix } from "node:path";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { openRoot, readFileInRoot } from "../ffi/index.ts";
 import { readHierarchy } from "../runtime/index.ts";
 import { type OciProcess, type OciSpec, parseSpec } from "../spec/index.ts";
+import { named, readJsonFile } from "./json-file.ts";
 
 export interface Bundle {
   /** Absolute. */
@@ -23,18 +24,12 @@ export function readBundle(directory: string | undefined): Bundle {
 }
 
 function enter(directory: string): void {
-  try {
-    process.chdir(directory);
-  } catch (error) {
-    if (!hasErrno(error, "ENOENT")) throw error;
-    const message = `chdir ${directory}: no such file or directory`;
-    throw new TsrunError("NOT_FOUND", message, { cause: error });
-  }
+  named(directory, () => process.chdir(directory));
 }
 
 function readConfig(): string {
   try {
-    return readFileSync("config.json", "utf8");
+    return readJsonFile("config.json");
   } catch (cause) {
     if (!hasErrno(cause, "ENOENT")) throw cause;
     throw new TsrunError("NOT_FOUND", "JSON specification file config.json not found", { cause });
@@ -42,12 +37,19 @@ function readConfig(): string {
 }
 
 function checkRoot(path: string): void {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat?.isDirectory()) return;
-  const reason = stat ? "not a directory" : "no such file or directory";
-  throw new TsrunError("INVALID_SPEC", `invalid rootfs: stat ${path}: ${reason}`, {
-    origin: "root.path",
-  });
+  const reason = rootFault(path);
+  if (reason === undefined) return;
+  throw new TsrunError("INVALID_SPEC", `invalid rootfs: ${reason}`, { origin: "root.path" });
+}
+
+function rootFault(path: string): string | undefined {
+  try {
+    const isDirectory = named(path, () => statSync(path)).isDirectory();
+    return isDirectory ? undefined : `stat ${path}: not a directory`;
+  } catch (error) {
+    if (error instanceof TsrunError) return error.message;
+    throw error;
+  }
 }
 
 const DEFAULT_UMASK = 0o022;

@@ -24,6 +24,7 @@ import type { GlobalOptions } from "./command.ts";
 import { type ConsoleChoice, openConsole } from "./console.ts";
 import { passedDescriptors, stdioToOwn } from "./descriptors.ts";
 import { processFailure } from "./failure.ts";
+import { readJsonStream } from "./json-file.ts";
 import { checkLifecycle } from "./lifecycle.ts";
 import type { Flags } from "./parse-arguments.ts";
 import { type ContainerRecord, type ProcessRecord, readProcessRecord } from "./records.ts";
@@ -147,7 +148,7 @@ function cgroupOf({ cgroup, init }: ContainerRecord, below: string | undefined):
 /** What the flags say, on the container's own process as it was configured. */
 export function composeProcess(flags: Flags, args: readonly string[], own: OciProcess): OciProcess {
   const file = flags.value("process");
-  if (file !== undefined) return parseProcess(readFileSync(file, "utf8")).value;
+  if (file !== undefined) return parseProcess(readJsonStream(file)).value;
   if (args.length === 0) throw invalid("process args cannot be empty");
   const { capabilities } = own;
   const caps = flags.list("cap");

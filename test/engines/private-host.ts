@@ -61,6 +61,11 @@ export class PrivateHost implements AsyncDisposable {
     return host;
   }
 
+  /** The first process of it, by its number outside. */
+  get pid(): number {
+    return this.#first;
+  }
+
   file(name: string): string {
     return join(this.base, name);
   }

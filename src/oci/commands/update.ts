@@ -3,6 +3,7 @@ import { TsrunError } from "../../base/errors.ts";
 import { updateCgroup } from "../../runtime/index.ts";
 import { type OciResources, parseResources } from "../../spec/index.ts";
 import type { CommandModule } from "../command.ts";
+import { readJsonStream } from "../json-file.ts";
 import type { Flags } from "../parse-arguments.ts";
 import { readRecord } from "../records.ts";
 
@@ -21,7 +22,9 @@ export const run: CommandModule["run"] = async ({ flags, operands: [id = ""] }, 
 };
 
 function readResources(file: string, warn: (sentence: string) => void): OciResources {
-  const { value, warnings } = parseResources(readFileSync(file === "-" ? 0 : file, "utf8"));
+  const { value, warnings } = parseResources(
+    file === "-" ? readFileSync(0, "utf8") : readJsonStream(file),
+  );
   for (const warning of warnings) warn(warning);
   return value;
 }
