@@ -2,17 +2,18 @@
  * A build from beginning to end: the Containerfile is read and planned whole, then its stages are built,
  * those that do not wait for each other at once.
  */
-import { closeSync, existsSync, readdirSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { hasErrno, TsrunError } from "../base/errors.ts";
-import { makeDirectories } from "../base/make-directories.ts";
 import {
+  abandonedBuilds,
   completeImageName,
   type Engine,
-  listContainers,
+  makeBuildDirectory,
   prepareImage,
-  removeContainer,
+  removeAbandonedBuild,
+  removeBuildDirectory,
 } from "../engine/index.ts";
 import { openRoot } from "../ffi/index.ts";
 import {
@@ -37,8 +38,6 @@ import { parseContainerfile, parseTriggers } from "./parse-containerfile.ts";
 import { withEnv, withLabels } from "./plan-config.ts";
 import { findSource, type PlannedStage, planStages, type StagesPlan } from "./plan-stages.ts";
 import { PROXY_ARGS, planSteps } from "./plan-steps.ts";
-import { removeSecrets } from "./run-mounts.ts";
-import { BUILD_LABEL } from "./run-step.ts";
 import { type Built, buildSteps, type StageContext } from "./stage-builder.ts";
 import type { FileSource, Step } from "./step.ts";
 
@@ -68,7 +67,7 @@ export async function buildImage(engine: Engine, options: BuildOptions): Promise
     signal,
     warn: (message) => onProgress?.({ kind: "warning", message }),
   });
-  await removeAbandonedRuns(engine);
+  for (const { name } of abandonedBuilds(engine)) await removeAbandonedBuild(engine, name);
   using build = new Build(engine, {
     ...{ options: { ...options, signal }, containerfile, plan, drafts },
   });
@@ -153,8 +152,7 @@ class Build implements Disposable {
     this.#engine = engine;
     this.#parts = parts;
     this.#turns = new Turns(options.jobs ?? availableParallelism());
-    this.#secretsDirectory = join(buildsDirectory(engine), basename(drafts.workDirectory));
-    makeDirectories(this.#secretsDirectory, 0o711);
+    this.#secretsDirectory = makeBuildDirectory(engine, basename(drafts.workDirectory));
     this.#contextTree = openContext(options);
   }
 
@@ -172,7 +170,7 @@ class Build implements Disposable {
 
   [Symbol.dispose](): void {
     if (this.#contextTree) closeSync(this.#contextTree.root);
-    removeSecrets(this.#secretsDirectory);
+    removeBuildDirectory(this.#engine, basename(this.#secretsDirectory));
   }
 
   /** The configuration with what the command line adds. */
@@ -314,32 +312,5 @@ function openContext({ context, ignore = [] }: BuildOptions): FileTree | undefin
     throw new TsrunError("NOT_FOUND", `the context "${context}" is no directory`, {
       hint: "Name the directory that COPY takes its files from.",
     });
-  }
-}
-
-/** RUN/build/NAME: what of a build must not be on a disk. NAME is that of its work in the image store. */
-function buildsDirectory(engine: Engine): string {
-  return join(engine.runRoot, "build");
-}
-
-/** What builds have left that were killed: their work has been removed by now. */
-async function removeAbandonedRuns(engine: Engine): Promise<void> {
-  const work = new ImageStore(engine.root).temporaryDirectory;
-  const gone = listNames(buildsDirectory(engine)).filter((name) => !existsSync(join(work, name)));
-  for (const name of gone) {
-    const filters = { label: [`${BUILD_LABEL}=${name}`] };
-    for (const { config } of await listContainers(engine, { all: true, filters })) {
-      await removeContainer(engine, config.id, { force: true, ignoreMissing: true });
-    }
-    removeSecrets(join(buildsDirectory(engine), name));
-  }
-}
-
-function listNames(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasErrno(error, "ENOENT")) return [];
-    throw error;
   }
 }

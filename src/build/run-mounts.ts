@@ -7,7 +7,6 @@ import {
   closeSync,
   mkdirSync,
   readlinkSync,
-  rmdirSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -213,15 +212,5 @@ function removeEmpty(upper: string, path: string): boolean {
     throw error;
   } finally {
     closeSync(root);
-  }
-}
-
-/** Everything of a build that is left on the tmpfs. */
-export function removeSecrets(directory: string): void {
-  removeTree(directory);
-  try {
-    rmdirSync(join(directory, ".."));
-  } catch (error) {
-    if (!hasErrno(error, "ENOTEMPTY", "EEXIST", "ENOENT")) throw error; // another build's are there
   }
 }

@@ -2,7 +2,7 @@
  * RUN: a command in a container of its own, on the image so far.
  */
 import { closeSync } from "node:fs";
-import { type ContainerRequest, type Engine, runOnLayers } from "../engine/index.ts";
+import { BUILD_LABEL, type ContainerRequest, type Engine, runOnLayers } from "../engine/index.ts";
 import type { Draft, ImageDrafts } from "../images/index.ts";
 import type { ExitStatus } from "../runtime/index.ts";
 import type { BuildOptions } from "./options.ts";
@@ -20,8 +20,6 @@ export interface RunContext {
   readonly label: string;
   readonly onOutput: (stream: "stdout" | "stderr", chunk: Uint8Array) => void;
 }
-
-export const BUILD_LABEL = "io.tsrun.build";
 
 /** Runs the command, and hands its upper to `keep` if it ended with 0. Answers how it ended. */
 export async function runStep(

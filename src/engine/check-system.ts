@@ -9,6 +9,7 @@ import { checkImageStore, ImageStore, removeAbandoned } from "../images/index.ts
 import { readProcs } from "../runtime/index.ts";
 import { abandonedVolumes, removeAbandonedVolume } from "../volumes/index.ts";
 import { abandonedStagings } from "./backup/staging.ts";
+import { abandonedBuilds, removeAbandonedBuild } from "./builds.ts";
 import { observeContainer } from "./container.ts";
 import { isContainerId, shortId } from "./container-id.ts";
 import { containerPaths, type Engine, namesDirectory, runContainersDirectory } from "./engine.ts";
@@ -65,6 +66,7 @@ export async function checkSystem(
   checkNames(check);
   await checkCgroups(check);
   await checkImages(check);
+  await checkBuilds(check);
   await checkVolumes(check);
   checkRestores(check);
   if (images) {
@@ -221,6 +223,14 @@ async function checkImages({ engine, repair, found }: Check): Promise<void> {
   if (!repair) return;
   for (const path of await removeAbandoned(new ImageStore(engine.root))) {
     found({ kind: "image", path, message: "an image's import was interrupted" });
+  }
+}
+
+/** Secrets and containers of builders that were killed. */
+async function checkBuilds({ engine, repair, found }: Check): Promise<void> {
+  for (const { name, path } of abandonedBuilds(engine)) {
+    found({ kind: "run", path, message: "a build was killed" });
+    if (repair) await removeAbandonedBuild(engine, name);
   }
 }
 

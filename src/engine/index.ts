@@ -18,6 +18,13 @@ export {
   readBackup,
 } from "./backup/backup.ts";
 export { type RestoreOptions, restoreBackup } from "./backup/restore.ts";
+export {
+  abandonedBuilds,
+  BUILD_LABEL,
+  makeBuildDirectory,
+  removeAbandonedBuild,
+  removeBuildDirectory,
+} from "./builds.ts";
 export { resolveUser } from "./bundle/user.ts";
 export { type CheckOptions, checkSystem, type Finding } from "./check-system.ts";
 export { type CommitOptions, commitContainer } from "./commit.ts";

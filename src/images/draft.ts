@@ -4,6 +4,7 @@
  * layers that the cache keeps, and work that the next one removes.
  */
 import { join } from "node:path";
+import { faultPoint } from "../base/fault.ts";
 import { makeDirectories } from "../base/make-directories.ts";
 import { addLayer, keepAddedLayer } from "./add-layer.ts";
 import { type CachedStep, findCachedStep, writeCachedStep } from "./build-cache.ts";
@@ -167,6 +168,7 @@ export class ImageDrafts implements Disposable {
     const config = jsonDocument(MEDIA_TYPES.config, document);
     const manifest = composeManifest(config, draft.layers, annotations);
     return this.#store.locked(() => {
+      faultPoint();
       const [first, ...others] = names;
       let image = this.#store.put({
         ...{ manifest, config },
@@ -185,7 +187,9 @@ export class ImageDrafts implements Disposable {
     return this.#store.locked(() => {
       const { layer } = made;
       if (layer) this.#need([layer.diffId, layer.chainId, layer.descriptor.digest]);
+      faultPoint();
       const directory = place?.();
+      faultPoint();
       writeCachedStep(this.#store, step.key, made);
       return extended(draft, step, made, directory);
     });

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { makeContext } from "../../support/build-context.ts";
 import { Cli } from "../../support/cli.ts";
 import { FakeRegistry } from "../../support/fake-registry.ts";
 
@@ -16,6 +17,7 @@ const SOUND = "Nothing is left behind.";
 let registry: FakeRegistry;
 let archive: string;
 let tree: string;
+let context: string;
 let files: Cli;
 
 before(async () => {
@@ -32,6 +34,7 @@ before(async () => {
   tree = files.file("tree");
   mkdirSync(tree);
   writeFileSync(join(tree, "file"), "contents");
+  context = makeContext(files, "FROM scratch\nCOPY file /in/file\nENV A=1\n", { file: "text" });
   archive = files.file("archive.tar");
   await files.ok("save", "-o", archive, "busybox");
 });
@@ -63,6 +66,7 @@ function scenarios(): Readonly<Record<string, Scenario>> {
       ],
       command: ["commit", "-q", "changed", "committed"],
     },
+    build: { command: ["build", "-q", "-t", "built", context] },
     load: { command: ["load", "-q", "-i", archive] },
     rm: { given: [pull(1), pull(2)], command: ["image", "rm", "-f", name(1)] },
     prune: { given: [pull(1), pull(2)], command: ["image", "prune", "--all"] },
@@ -102,6 +106,7 @@ describe("kill -9 at every step of", () => {
     "pull over another version",
     "import",
     "commit",
+    "build",
     "load",
     "rm",
     "prune",
