@@ -80,6 +80,7 @@ export const TEST_PACKAGES = [
   { name: "podman", file: "podman", purpose: "a peer that images are exchanged with" },
   { name: "buildah", file: "buildah", purpose: "a peer that images are exchanged with" },
   { name: "zstd", file: "zstd", purpose: "compressed archives" },
+  { name: "bzip2", file: "bzip2", purpose: "archives that a build unpacks" },
   { name: "man-db", file: "man", purpose: "the manual page's test" },
   { name: "zsh", file: "zsh", purpose: "the completion's test" },
   { name: "fish", file: "fish", purpose: "the completion's test" },
