@@ -15,6 +15,7 @@ import { makeDirectories } from "../base/make-directories.ts";
 import { openRoot } from "../ffi/index.ts";
 import type { Descriptor } from "./config.ts";
 import { type Compression, decompress, LAYER_TYPES } from "./decompress.ts";
+import { flush } from "./ingest.ts";
 import { keepLayer } from "./layers.ts";
 import { releasingBuffers } from "./release-buffers.ts";
 import type { ImageStore } from "./store.ts";
@@ -59,7 +60,9 @@ export async function addLayer(
   });
   await packing?.end();
   const mediaType = LAYER_TYPES[opened.compression === "none" ? compression : opened.compression];
-  return { descriptor: { mediaType, ...blob.finish() }, layer, directory, blob: path };
+  const { digest, size } = blob.finish();
+  await flush(path);
+  return { descriptor: { mediaType, digest, size }, layer, directory, blob: path };
 }
 
 /** Moves an added layer into the store, on top of these. Call it locked. Answers its directory. */

@@ -230,7 +230,7 @@ async function fetchBlob(
   const isStored = store.hasBlob(descriptor.digest);
   const bytes = isStored ? storedBytes(store, descriptor) : ingest.bytes(blobs);
   const unpacked = await unpackLayer(fetching, wanted, bytes);
-  if (!isStored) ingest.finish();
+  if (!isStored) await ingest.finish();
   const { directory, layer } = unpacked;
   if (leansOnOthers(layer)) return unpacked;
   const chainId = layer.diffId;

@@ -38,6 +38,8 @@ export class Ingest implements Disposable {
   readonly #lock: number;
   readonly #path: string;
   #isWhole: boolean = false;
+  /** It runs while the layer's last files are unpacked. */
+  #flushed: Promise<void> | undefined;
 
   private constructor(store: ImageStore, descriptor: Descriptor, lock: number) {
     this.#store = store;
@@ -88,6 +90,8 @@ export class Ingest implements Disposable {
         yield chunk;
       }
       this.#isWhole = true;
+      this.#flushed = flush(this.#path);
+      this.#flushed.catch(() => {}); // finish() tells it
     } catch (error) {
       // A full disk needs the room.
       if (hasErrno(error, "ENOSPC", "EDQUOT")) this.discard();
@@ -97,9 +101,10 @@ export class Ingest implements Disposable {
     }
   }
 
-  /** Makes it a blob. After `bytes` has ended. */
-  finish(): void {
+  /** Makes it a blob, which a power cut does not take away. After `bytes` has ended. */
+  async finish(): Promise<void> {
     if (!this.#isWhole) throw new Error("a blob was not read to its end");
+    await this.#flushed;
     faultPoint();
     renameSync(this.#path, this.#store.blobPath(this.#descriptor.digest));
     faultPoint();
@@ -135,6 +140,16 @@ function isSameFile(fd: number, path: string): boolean {
   const there = statSync(path, { throwIfNoEntry: false });
   const { dev, ino } = fstatSync(fd);
   return there?.dev === dev && there.ino === ino;
+}
+
+/** Waits until what was written to the file is on the disk, on another thread. Throws NO_SPACE. fsync(2). */
+export async function flush(path: string): Promise<void> {
+  await using file = await open(path, "r");
+  try {
+    await file.sync();
+  } catch (error) {
+    throw describeFull(error);
+  }
 }
 
 const READ_BYTES = 1 << 20;

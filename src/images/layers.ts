@@ -138,14 +138,16 @@ function writeLayerRecord(store: ImageStore, id: string, layer: LayerRecord): vo
   writeFileAtomic(recordPath(store, id), JSON.stringify(layer));
 }
 
-/** undefined for a layer that was unpacked by an earlier version. */
+/** undefined for a layer that was unpacked by an earlier version, or whose record a power cut took. */
 export function readLayerRecord(store: ImageStore, id: string): LayerRecord | undefined {
+  let text: string;
   try {
-    return JSON.parse(readFileSync(recordPath(store, id), "utf8")) as LayerRecord;
+    text = readFileSync(recordPath(store, id), "utf8");
   } catch (error) {
     if (hasErrno(error, "ENOENT")) return undefined;
     throw error;
   }
+  return text === "" ? undefined : (JSON.parse(text) as LayerRecord);
 }
 
 /** One of an image's layers, for those who look at it. */
