@@ -7,7 +7,6 @@ import { cgroup2MountPoint } from "../support/host.ts";
 import type { Kubelet } from "./cri/kubelet.ts";
 import type { ContainerConfig, PodConfig, Resources } from "./cri/messages.ts";
 import { CriNode, HANDLER, IMAGE, nodeUnavailable } from "./cri/node.ts";
-import { until } from "./private-host.ts";
 
 const MIB = 1024 * 1024;
 const CONTROLLERS = ["cpu", "memory", "pids"];
@@ -94,11 +93,7 @@ describe("limits of containerd's CRI", { skip: unavailable() ?? false }, () => {
       unified: { "memory.swap.max": "0" },
     });
     const id = await kubelet.start(podId, config, eater);
-    await until(
-      "it is killed",
-      async () => (await kubelet.status(id)).state === "CONTAINER_EXITED",
-    );
-    const { exitCode, reason } = await kubelet.status(id);
+    const { exitCode, reason } = await kubelet.ended(id);
     assert.deepEqual([exitCode, reason], [137, "OOMKilled"]);
   });
 });

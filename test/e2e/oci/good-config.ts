@@ -27,7 +27,7 @@ export function goodConfig({ userNamespace = false } = {}): Json {
       noNewPrivileges: true,
       oomScoreAdj: 500,
       ioPriority: { class: "IOPRIO_CLASS_BE", priority: 4 },
-      scheduler: { policy: "SCHED_BATCH", nice: 5 },
+      scheduler: { policy: "SCHED_BATCH", nice: 19 },
     },
     root: { path: "rootfs", readonly: true },
     hostname: "box",

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { credentials, loadPackageDefinition, type ServiceClientConstructor } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
+import { until } from "../private-host.ts";
 import type { Calls, ContainerConfig, ContainerStatus, PodConfig } from "./messages.ts";
 import { RemoteStream } from "./remote-stream.ts";
 
@@ -78,6 +79,13 @@ export class Kubelet implements Disposable {
 
   async status(containerId: string): Promise<ContainerStatus> {
     return (await this.call("ContainerStatus", { containerId })).status;
+  }
+
+  /** Waits for its end, and tells of it. */
+  async ended(containerId: string): Promise<ContainerStatus> {
+    const hasEnded = async () => (await this.status(containerId)).state === "CONTAINER_EXITED";
+    await until("the container ends", hasEnded);
+    return this.status(containerId);
   }
 
   /** Runs a command to its end. */
