@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { cgroup2MountPoint } from "../support/host.ts";
-import { Client, RUNTIME, unavailable, until } from "./private-host.ts";
+import { Client, RUNTIME, unavailable } from "./private-host.ts";
 import { SystemdHost } from "./systemd-host.ts";
 
 const IMAGE = "localhost/busybox";
@@ -108,17 +108,14 @@ tsrun-oci = ["${RUNTIME}"]
     assert.match(read("cgroup.events"), /^frozen 0$/m);
   });
 
-  it("a container that needs too much is killed, and podman knows why", {
-    skip: limits,
-  }, async () => {
+  it("a container that needs too much memory is killed", { skip: limits }, async () => {
     const eat = "x=a; while :; do x=$x$x; done";
-    const flags = ["--memory=16m", "--memory-swap=16m"];
-    // systemd removes a scope with its last process, and conmon may come too late to read what killed it.
-    const run = ["--cgroup-manager=cgroupfs", "run", "--name=o", ...flags];
-    const { status } = await podman.run(...run, IMAGE, "sh", "-c", eat);
-    assert.equal(status, 137);
-    const inspect = ["inspect", "o", "--format", "{{.State.OOMKilled}}"];
-    await until("podman has it", async () => (await podman.ok(...inspect)) === "true");
+    const flags = ["--memory=16m", "--memory-swap=16m", "--name=o"];
+    // Without systemd, which removes a scope and its counts with the last process. podman's own OOMKilled
+    // stays false with runc, too: Debian 12's conmon misses it where its host has only this hierarchy.
+    await podman.ok("--cgroup-manager=cgroupfs", "run", "-d", ...flags, IMAGE, "sh", "-c", eat);
+    assert.equal(await podman.ok("wait", "o"), "137");
+    assert.match(systemd.read("libpod_parent", "memory.events"), /^oom_kill 1$/m);
   });
 });
 
