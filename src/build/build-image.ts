@@ -12,6 +12,7 @@ import {
   type Engine,
   makeBuildDirectory,
   prepareImage,
+  recordBuild,
   removeAbandonedBuild,
   removeBuildDirectory,
 } from "../engine/index.ts";
@@ -75,7 +76,9 @@ export async function buildImage(engine: Engine, options: BuildOptions): Promise
     const { draft } = await build.target();
     const fallback = build.addedTo({});
     const annotations = options.annotations ?? {};
-    return { image: await drafts.finish(draft, { names, annotations, fallback }) };
+    const image = await drafts.finish(draft, { names, annotations, fallback });
+    recordBuild(engine, image);
+    return { image };
   } catch (error) {
     stop.abort(error);
     await build.settled();

@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { hasErrno } from "../base/errors.ts";
 import { makeDirectories } from "../base/make-directories.ts";
 import { removeTree } from "../ffi/index.ts";
-import { ImageStore } from "../images/index.ts";
+import { ImageStore, type StoredImage } from "../images/index.ts";
 import type { Engine } from "./engine.ts";
+import { recordImageEvent } from "./events/record.ts";
 import { listContainers } from "./list.ts";
 import { removeContainer } from "./remove.ts";
 
@@ -54,6 +55,10 @@ export async function removeAbandonedBuild(engine: Engine, name: string): Promis
     await removeContainer(engine, config.id, { force: true, ignoreMissing: true });
   }
   removeBuildDirectory(engine, name);
+}
+
+export function recordBuild(engine: Engine, { id, names }: StoredImage): void {
+  recordImageEvent(engine, { id, name: names[0] }, "build");
 }
 
 function listNames(directory: string): readonly string[] {

@@ -22,6 +22,7 @@ export {
   abandonedBuilds,
   BUILD_LABEL,
   makeBuildDirectory,
+  recordBuild,
   removeAbandonedBuild,
   removeBuildDirectory,
 } from "./builds.ts";

@@ -36,6 +36,7 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
   const volumes = options.list("volume").map((text) => parseVolume(text, process.cwd()));
   for (const text of volumes.flatMap(({ notes }) => notes)) note(globals, text);
   const request = { ...read, ...parseBuild(options), mounts: volumes.map(({ mount }) => mount) };
+  if (!options.flag("layers")) note(globals, "--layers=false has no effect: each step is a layer");
   const engine = openEngineFor(globals);
   using signals = new SignalProxy();
   using pulling = new ImageProgressView({ quiet });

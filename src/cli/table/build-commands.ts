@@ -67,7 +67,7 @@ const CACHE_OPTIONS: readonly OptionSpec[] = [
   {
     name: "layers",
     kind: "flag",
-    summary: "A layer for each step, which the next build may use: it is always so",
+    summary: "For podman's sake: each step is a layer that the next build may use",
     default: "true",
     group: CACHE,
   },

@@ -30,6 +30,7 @@ export const EVENT_STATUSES = [
   "pull",
   "push",
   "import",
+  "build",
   "load",
   "save",
   "tag",

@@ -45,6 +45,8 @@ describe("the cache", () => {
     };
     const first = await run();
     assert.equal(first.cached, 0);
+    const events = ["events", "--stream=false", "--filter", "event=build", "--format", "{{.ID}}"];
+    assert.equal(await cli.ok(...events), first.id);
     utimesSync(join(context, "a"), 5, 5);
     const second = await run();
     assert.deepEqual(second, { id: first.id, done: [], cached: 5 });
