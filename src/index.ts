@@ -47,6 +47,7 @@ export {
 } from "./engine/index.ts";
 export {
   backups,
+  type CommitChoice,
   Container,
   type CreateOptions,
   create,

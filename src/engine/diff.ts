@@ -9,7 +9,7 @@ import { changedDirectories } from "./layers.ts";
  * What the container has added, changed and deleted in its image, parents before children.
  * Throws UNSUPPORTED for a container with --rootfs: there is nothing to compare with.
  */
-async function diffContainer(engine: Engine, ref: string): Promise<readonly Change[]> {
+export async function diffContainer(engine: Engine, ref: string): Promise<readonly Change[]> {
   return withContainer(engine, ref, async ({ config }) => {
     if (!config.image) {
       throw new TsrunError("UNSUPPORTED", `the container "${config.name}" has no image`, {

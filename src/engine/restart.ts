@@ -1,6 +1,7 @@
 import { withContainer } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
+import { renewImage } from "./renew-image.ts";
 import { type StartedContainer, startLocked } from "./start.ts";
 import { type StopOptions, stopContainer } from "./stop.ts";
 
@@ -18,7 +19,7 @@ export async function restartContainer(
       async ({ config, status, exit }) => {
         // Nobody is held up by a stop, so somebody may have started it again: that run is to end, too.
         if (status === "running" || status === "paused") return undefined;
-        const run = await startLocked(engine, config, {
+        const run = await startLocked(engine, renewImage(engine, config), {
           hasRun: exit !== undefined,
           ...(options.signal ? { signal: options.signal } : {}),
         });

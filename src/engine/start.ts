@@ -33,6 +33,7 @@ import { checkLifecycle } from "./lifecycle.ts";
 import { type PreparedRun, prepareRun, readEtcFacts, readUser } from "./prepare.ts";
 import type { ContainerConfig, ContainerId, ProcessIdentity } from "./records.ts";
 import { removeRunCgroup, settleSupervisor } from "./release.ts";
+import { renewImage } from "./renew-image.ts";
 import { rootDirectories } from "./root.ts";
 import { forgetPreviousExit, restorePreviousExit, setPreviousExitAside } from "./store/exit.ts";
 import { readProcessIdentity } from "./store/process-identity.ts";
@@ -83,7 +84,8 @@ export async function startContainer(
     ref,
     async ({ config, status, exit }) => {
       checkLifecycle("start", status, config);
-      return startLocked(engine, config, { ...options, hasRun: exit !== undefined });
+      const renewed = renewImage(engine, config);
+      return startLocked(engine, renewed, { ...options, hasRun: exit !== undefined });
     },
     options.signal,
   );

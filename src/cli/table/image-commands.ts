@@ -264,7 +264,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     arguments: [{ ...NAME, name: "NAME@VERSION" }],
     options: [],
     description: [
-      "VERSION is a number that image history-of shows. Containers keep what they were made from.",
+      "VERSION is a number that image history-of shows. A container that runs keeps what it runs on; restarted, one with --root-mode shared or ephemeral takes the new version. One that keeps its changes keeps what it was made from.",
     ],
     examples: [{ command: "tsrun image promote debian:12@3", meaning: "Back to version 3" }],
     load: () => import("../commands/image-promote.ts"),
@@ -276,7 +276,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     arguments: [NAME],
     options: [],
     description: [
-      "The other way round is image promote. Containers keep what they were made from.",
+      "The other way round is image promote, which says what that means for containers.",
     ],
     examples: [{ command: "tsrun image rollback debian:12", meaning: "One version back" }],
     load: () => import("../commands/image-rollback.ts"),

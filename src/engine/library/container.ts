@@ -1,13 +1,18 @@
 /**
  * A container as an object: the engine's functions with the container filled in.
  */
+import { parseImageChange, type StoredImage } from "../../images/index.ts";
+import type { Change } from "../../overlay/index.ts";
 import { type ExitStatus, exitStatusCode } from "../../runtime/index.ts";
 import type { AttachStream } from "../attach/index.ts";
 import { attachContainer } from "../attach-container.ts";
+import { type CommitOptions, commitContainer } from "../commit.ts";
 import { containerLogs, type LogOptions } from "../container-logs.ts";
 import { createContainer } from "../create.ts";
+import { diffContainer } from "../diff.ts";
 import type { Engine } from "../engine.ts";
 import { type ExecRequest, type ExecSession, execInContainer } from "../exec.ts";
+import { exportContainer } from "../export.ts";
 import { killContainer } from "../kill.ts";
 import { inspectContainer, type ListOptions, listContainers } from "../list.ts";
 import { pauseContainer, resumeContainer } from "../pause.ts";
@@ -69,6 +74,11 @@ export interface ExecResult extends ExitResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly bytes: { readonly stdout: Buffer; readonly stderr: Buffer };
+}
+
+export interface CommitChoice extends Omit<CommitOptions, "name" | "changes"> {
+  /** 'CMD ["serve"]', "ENV A=1", … */
+  readonly changes?: readonly string[];
 }
 
 export class Container implements AsyncDisposable {
@@ -211,6 +221,34 @@ export class Container implements AsyncDisposable {
   /** New limits at once, and for every later start. */
   async update(limits: LimitsRequest): Promise<void> {
     await updateContainer(this.#engine, this.id, limits);
+  }
+
+  /**
+   * What it has changed, as an image on top of its own; `changes` are instructions as a Containerfile has
+   * them. It may be running. Throws UNSUPPORTED, NO_SPACE, ABORTED.
+   */
+  async commit(
+    name?: string,
+    { changes = [], ...options }: CommitChoice = {},
+  ): Promise<StoredImage> {
+    return commitContainer(this.#engine, this.id, {
+      ...(name === undefined ? {} : { name }),
+      ...options,
+      changes: changes.map(parseImageChange),
+    });
+  }
+
+  /** All its files as a tar archive into a stream, which is not ended. It may be running. */
+  async export(
+    output: NodeJS.WritableStream,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<void> {
+    await exportContainer(this.#engine, this.id, output, options);
+  }
+
+  /** What it has added, changed and deleted in its image, parents before children. */
+  diff(): Promise<readonly Change[]> {
+    return diffContainer(this.#engine, this.id);
   }
 
   /** Keeps its root as it is now under a name: snap0, snap1 … without one. It may be running. */

@@ -4,6 +4,7 @@
  */
 export { backups } from "./backups.ts";
 export {
+  type CommitChoice,
   Container,
   type CreateOptions,
   create,

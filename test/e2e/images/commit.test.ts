@@ -158,6 +158,35 @@ describe("tsrun commit", () => {
   });
 });
 
+describe("a name that comes to point to another image", () => {
+  it("is what a restart begins from where no changes are kept, and not before", async () => {
+    const version = async (word: string) => {
+      await cli.ok("run", "--name", "maker", "busybox", "sh", "-c", `echo ${word} > /word`);
+      const change = ["-c", `ENV WORD=${word}`, "-c", `LABEL word=${word}`];
+      await cli.ok("commit", "-q", ...change, "-c", "CMD sleep 1000", "maker", "app:1");
+      await cli.ok("rm", "maker");
+    };
+    const word = (name: string) => cli.ok("exec", name, "sh", "-c", "echo $WORD $(cat /word)");
+    await version("one");
+    const options = ["-d", "--stop-timeout", "0", "-l", "own=1"];
+    for (const mode of ["shared", "ephemeral", "private"]) {
+      await cli.ok("run", ...options, "--root-mode", mode, "--name", mode, "app:1");
+    }
+    await version("two");
+    assert.equal(await word("shared"), "one one");
+    await cli.ok("restart", "shared", "ephemeral", "private");
+    assert.equal(await word("shared"), "two two");
+    assert.equal(await word("ephemeral"), "two two");
+    assert.equal(await word("private"), "one one");
+    const labels = await cli.ok("inspect", "--format", "{{json .Config.Labels}}", "shared");
+    assert.deepEqual(JSON.parse(labels), { own: "1", word: "two" });
+    await cli.ok("image", "rollback", "app:1");
+    await cli.ok("restart", "shared");
+    assert.equal(await word("shared"), "one one");
+    await cli.ok("rm", "-f", "shared", "ephemeral", "private");
+  });
+});
+
 describe("tsrun export", () => {
   it("writes what an import makes the same root of", async () => {
     const file = cli.file("box.tar");
