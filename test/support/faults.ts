@@ -8,6 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach } from "node:test";
 import { execa } from "execa";
+import {
+  checkSystem,
+  type Engine,
+  listContainers,
+  openEngine,
+  removeContainer,
+} from "../../src/engine/index.ts";
 import { assertHostUnchanged, type HostSnapshot, snapshotHost } from "./host.ts";
 import { busyboxRoot } from "./roots.ts";
 
@@ -51,23 +58,18 @@ export interface Scenario {
   readonly given: readonly (readonly string[])[];
   /** What must work after it, whatever the kill has left. */
   readonly afterwards: readonly (readonly string[])[];
-  /** What removes what is not the container's; it works whether there is anything or not. */
-  readonly finally?: readonly (readonly string[])[];
-  /** How many steps are tried; all without it. */
-  readonly steps?: number;
 }
 
 export const CREATE = ["create", "--name", NAME, "--stop-timeout", "0", "busybox", "sleep", "1000"];
 
 /** The container is removed whatever is left of it; the same name can be used at once. */
-async function cleanUp(others: readonly (readonly string[])[]): Promise<void> {
+async function cleanUp(): Promise<void> {
   await succeed("ps", "-a");
-  const removed = await tsrun(["rm", "-f", "-v", NAME]);
+  const removed = await tsrun(["rm", "-f", NAME]);
   assert.ok(
     removed.exitCode === 0 || /no container/.test(removed.stderr),
     `rm -f: exit ${removed.exitCode}: ${removed.stderr}`,
   );
-  for (const args of others) await succeed(...args);
   await createAgain();
   await assertHostUnchanged(host);
 }
@@ -87,9 +89,48 @@ export async function strike(scenario: Scenario, fault: string): Promise<Result>
   for (const args of scenario.given) await succeed(...args);
   const result = await tsrun(scenario.command, fault);
   if (await exists()) for (const args of scenario.afterwards) await succeed(...args);
-  await cleanUp(scenario.finally ?? []);
+  await cleanUp();
   return result;
 }
+
+/** The same with only the command itself as a command: all else is done by the library, in no time. */
+export interface QuickScenario {
+  readonly command: readonly string[];
+  readonly given: (engine: Engine) => Promise<unknown>;
+  /** What must hold of the container, if there is one. */
+  readonly afterwards: (engine: Engine) => Promise<unknown>;
+  /** Removes what is not the container's. */
+  readonly clean?: (engine: Engine) => Promise<unknown>;
+}
+
+export async function strikeQuickly(scenario: QuickScenario, fault: string): Promise<Result> {
+  const engine = openEngine({ root: join(base, "root"), runRoot: join(base, "run") });
+  await scenario.given(engine);
+  const result = await tsrun(scenario.command, fault);
+  if ((await listContainers(engine, { all: true })).length > 0) await scenario.afterwards(engine);
+  await removeContainer(engine, NAME, { force: true, ignoreMissing: true, volumes: true });
+  await checkSystem(engine, { repair: true });
+  await scenario.clean?.(engine);
+  await assertHostUnchanged(host);
+  return result;
+}
+
+/** Strikes at step after step until the command gets through; answers how many there are. */
+export async function strikeAtEveryStep(
+  strikeAt: (fault: string) => Promise<Result>,
+): Promise<number> {
+  for (let step = 1; ; step += 1) {
+    assert.ok(step < MAX_STEPS, "the command never gets through");
+    const result = await strikeAt(`step:${step}`);
+    if (result.killed) continue;
+    assert.equal(result.exitCode, 0, `with a fault at step ${step}: ${result.stderr}`);
+    assert.ok(step > 1, "the command has no step at all");
+    return step - 1;
+  }
+}
+
+/** More steps than any command has: one that is still killed here goes round in circles. */
+const MAX_STEPS = 200;
 
 /** The hooks of a file that strikes: a store of its own, and a look at the host before each test. */
 export function useStore(): void {
