@@ -39,8 +39,8 @@ import { parseContainerfile, parseTriggers } from "./parse-containerfile.ts";
 import { withEnv, withLabels } from "./plan-config.ts";
 import { findSource, type PlannedStage, planStages, type StagesPlan } from "./plan-stages.ts";
 import { PROXY_ARGS, planSteps } from "./plan-steps.ts";
-import { type Built, buildSteps, type StageContext } from "./stage-builder.ts";
-import type { FileSource, Step } from "./step.ts";
+import { type Built, buildSteps, type External, type StageContext } from "./stage-builder.ts";
+import type { Step } from "./step.ts";
 
 /**
  * Builds the image and gives it its names. Throws INVALID_ARGUMENT with file and line, BUILD_FAILED (a
@@ -139,8 +139,6 @@ interface BuildParts {
   readonly drafts: ImageDrafts;
 }
 
-type External = Exclude<FileSource, { kind: "context" }>;
-
 class Build implements Disposable {
   readonly #engine: Engine;
   readonly #parts: BuildParts;
@@ -200,8 +198,6 @@ class Build implements Disposable {
     const { options, containerfile, plan } = this.#parts;
     const file = options.containerfile.name;
     checkPlatform(stage.platform, { file, line: stage.from.line });
-    // First what it needs, and then its turn: one that waits holds up nobody.
-    await Promise.all(stage.needs.map((index) => this.#stage(index)));
     const base = await this.#base(stage);
     const config = base.draft.document?.config ?? {};
     const steps = planSteps({
@@ -216,12 +212,11 @@ class Build implements Disposable {
     });
     const isTarget = stage.index === plan.target;
     const all = isTarget ? this.#withAdded(stage, steps, config) : steps;
-    await Promise.all(sourcesOf(all).map((source) => this.#builtOf(source)));
     options.onProgress?.({
       ...{ kind: "step", stage: stage.index, stages: containerfile.stages.length },
       ...{ step: 1, steps: all.length + 1, text: stage.from.text },
     });
-    return this.#turns.take(() => buildSteps(this.#context(stage), base, all));
+    return buildSteps(this.#context(stage), base, all);
   }
 
   /** Labels and variables of the command line, as one more step at the end. */
@@ -257,6 +252,7 @@ class Build implements Disposable {
       label: basename(drafts.workDirectory),
       contextTree: this.#contextTree,
       builtOf: (source) => this.#builtOf(source),
+      turns: this.#turns,
     };
   }
 
@@ -293,17 +289,6 @@ class Build implements Disposable {
     const { image, draft } = await drafts.from(() => resolveImage(store, whole));
     return { draft, key: digest(`image ${image.id}`) };
   }
-}
-
-/** What steps take files from, besides the context. */
-function sourcesOf(steps: readonly Step[]): readonly External[] {
-  return steps
-    .flatMap(({ action }) => {
-      if (action.kind === "copy") return [action.from];
-      if (action.kind !== "run") return [];
-      return action.mounts.flatMap((mount) => (mount.type === "bind" ? [mount.from] : []));
-    })
-    .filter((source) => source.kind !== "context");
 }
 
 function openContext({ context, ignore = [] }: BuildOptions): FileTree | undefined {

@@ -37,7 +37,7 @@ export interface BuildOptions {
   readonly annotations?: Readonly<Record<string, string>>;
   /** Variables that the image has whatever the Containerfile says. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Stages that are worked on at once; as many as there are cores without it. */
+  /** Steps of different stages that are done at once; as many as there are cores without it. */
   readonly jobs?: number;
   readonly compression?: "gzip" | "zstd";
   readonly signal?: AbortSignal;

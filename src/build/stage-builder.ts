@@ -4,7 +4,7 @@
 import { closeSync } from "node:fs";
 import { TsrunError } from "../base/errors.ts";
 import type { Engine } from "../engine/index.ts";
-import type { Draft, DraftStep, ImageDrafts } from "../images/index.ts";
+import type { Draft, DraftStep, ImageDrafts, Turns } from "../images/index.ts";
 import { cacheKey } from "./cache-key.ts";
 import { applyCopy, type CopyInputs, readCopyInputs } from "./copy-step.ts";
 import { BuildFailure } from "./failure.ts";
@@ -39,7 +39,21 @@ export interface StageContext {
   /** The context, opened by whoever builds; undefined where there is none. */
   readonly contextTree: FileTree | undefined;
   /** Another stage, or an image. */
-  readonly builtOf: (source: Exclude<FileSource, { kind: "context" }>) => Promise<Built>;
+  readonly builtOf: (source: External) => Promise<Built>;
+  /** Steps of all stages that are done at once. */
+  readonly turns: Turns;
+}
+
+/** Files that are not the context's. */
+export type External = Exclude<FileSource, { kind: "context" }>;
+
+function sourcesOf({ action }: Step): readonly External[] {
+  const sources = (): readonly FileSource[] => {
+    if (action.kind === "copy") return [action.from];
+    if (action.kind !== "run") return [];
+    return action.mounts.flatMap((mount) => (mount.type === "bind" ? [mount.from] : []));
+  };
+  return sources().filter((source) => source.kind !== "context");
 }
 
 export async function buildSteps(
@@ -51,8 +65,12 @@ export async function buildSteps(
   // FROM is the first.
   const count = steps.length + 1;
   for (const [at, step] of steps.entries()) {
+    // First what it needs, and then its turn: a step that waits holds up nobody.
+    await Promise.all(sourcesOf(step).map((source) => context.builtOf(source)));
     context.options.signal?.throwIfAborted();
-    built = await new StepBuilder(context, { step, number: at + 2, steps: count }).build(built);
+    const before = built;
+    const builder = new StepBuilder(context, { step, number: at + 2, steps: count });
+    built = await context.turns.take(() => builder.build(before));
   }
   return built;
 }

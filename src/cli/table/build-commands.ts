@@ -57,7 +57,7 @@ const STEP_OPTIONS: readonly OptionSpec[] = [
     name: "jobs",
     kind: "value",
     placeholder: "NUMBER",
-    summary: "Stages that are built at once; 0 is no limit; one for each core without it",
+    summary: "Stages that are worked on at once; 0 is no limit; one for each core without it",
     group: STEPS,
   },
 ];

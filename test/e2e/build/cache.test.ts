@@ -118,6 +118,18 @@ describe("a build that fails", () => {
     assert.deepEqual([again.status, steps(again.stderr).cached], [0, 1]);
   });
 
+  it("ends what other stages are doing", async () => {
+    const text = `FROM busybox AS one
+RUN --mount=type=cache,target=/c until [ -e /c/begun ]; do sleep 0.05; done; exit 9
+FROM busybox AS two
+RUN --mount=type=cache,target=/c touch /c/begun; sleep 1000
+FROM scratch\nCOPY --from=one / /one\nCOPY --from=two / /two\n`;
+    const { status, stderr } = await build(cli, text, {}, ["--jobs", "2"]);
+    assert.equal(status, 9);
+    assert.match(stderr, /Containerfile:2: .*exit status 9/);
+    assert.equal(await cli.ok("ps", "-a", "-q"), "");
+  });
+
   const wrong: readonly (readonly [
     containerfile: string,
     args: readonly string[],
