@@ -10,7 +10,7 @@ import { hasErrno } from "../base/errors.ts";
 import { openInRoot, openRoot, statx } from "../ffi/index.ts";
 import { readOverlayMark } from "./overlay-marks.ts";
 import { describeMember, describeWhiteout, memberType, type PackedFile } from "./pack-header.ts";
-import { fromBytes, packBytes, type TarHeader } from "./tar-bytes.ts";
+import { drained, fromBytes, isFull, packBytes, type TarHeader } from "./tar-bytes.ts";
 import { OPAQUE_MARK, WHITEOUT_PREFIX } from "./whiteouts.ts";
 
 const { O_NOFOLLOW, O_RDONLY } = constants;
@@ -177,6 +177,7 @@ class Packing {
     const { entry, packed } = this.#begin(header);
     entry.end();
     await packed;
+    if (isFull(this.#pack)) await drained(this.#pack);
   }
 
   #begin(header: TarHeader): { readonly entry: Writable; readonly packed: Promise<void> } {

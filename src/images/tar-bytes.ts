@@ -41,6 +41,9 @@ interface ExtractInternals {
   _decodeLongHeader: (bytes: Uint8Array) => void;
 }
 interface PackInternals {
+  readonly _readableState: { readonly buffered: number; readonly highWaterMark: number };
+  /** Called when its reader wants more. */
+  _drain: () => void;
   push: (bytes: Uint8Array) => boolean;
   _encode: (header: TarHeader) => void;
   _encodePax: (header: TarHeader) => void;
@@ -113,6 +116,25 @@ export function packBytes(): Pack {
     internals._encode({ ...block, type: header.type });
   };
   return stream;
+}
+
+/** Whether its reader is behind: headers are taken without limit, and only contents wait for it. */
+export function isFull(pack: Pack): boolean {
+  const { buffered, highWaterMark } = (pack as unknown as PackInternals)._readableState;
+  return buffered >= highWaterMark;
+}
+
+/** Of a full one: until its reader wants more. Rejects if that has given up. */
+export async function drained(pack: Pack): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onClose = () => reject(new Error("the archive's reader has given up"));
+  (pack as unknown as PackInternals)._drain = resolve;
+  pack.once("close", onClose);
+  try {
+    await promise;
+  } finally {
+    pack.removeListener("close", onClose);
+  }
 }
 
 export function toBytes(text: string): Buffer {

@@ -17,6 +17,7 @@ import {
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { setXattr } from "../../../src/ffi/index.ts";
 import {
   type CommitImageOptions,
@@ -78,7 +79,11 @@ function mounted(layers: readonly string[], { options = "", script = "" } = {}):
   return readFileSync(file);
 }
 
-async function read(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+function openDescriptors(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
+async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of stream) chunks.push(chunk);
   return Buffer.concat(chunks);
@@ -86,7 +91,7 @@ async function read(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
 
 /** The layer's members as "TYPE NAME", or "TYPE NAME TARGET" of links. */
 async function members(upper: string, options?: PackOptions): Promise<string[]> {
-  return gnuList(await read(packUpper(upper, options))).map((line) => {
+  return gnuList(await readAll(packUpper(upper, options))).map((line) => {
     const [, type = "", name = ""] = /^(.)\S+ +\S+ +\S+ \S+ \S+ +(.*)$/.exec(line) ?? [];
     return `${type} ${name.replace(/^\.\//, "/")}`;
   });
@@ -138,7 +143,7 @@ describe("packUpper", () => {
 
   it("writes devices with their numbers", async () => {
     const { upper } = change(layers(), "mknod tty c 5 0; mknod disk b 8 300");
-    const [, disk, tty] = gnuList(await read(packUpper(upper)));
+    const [, disk, tty] = gnuList(await readAll(packUpper(upper)));
     assert.match(disk ?? "", /^brw.* 8,300 .* disk$/);
     assert.match(tty ?? "", /^crw.* 5,0 .* tty$/);
   });
@@ -164,7 +169,7 @@ describe("packUpper", () => {
     setXattr(join(upper, "f"), "trusted.binary", Buffer.from([0, 1, 255, 10, 61]));
     setXattr(join(upper, "f"), "security.capability", CAP_NET_RAW);
     const same = mkdtempSync(join(base, "same-"));
-    gnuUntar(await read(packUpper(upper)), same);
+    gnuUntar(await readAll(packUpper(upper)), same);
     const shown = gnuTar(same);
     assert.match(
       gnuList(shown).join("\n"),
@@ -184,9 +189,9 @@ describe("packUpper", () => {
     const script = "mkdir d; echo 1 > d/f; rm etc/motd; ln d/f g";
     const options = { mtimeNs: 1_700_000_000_500_000_000n };
     const [one, two] = [change(layers(), script), change(layers(), `sleep 0.02; ${script}`)];
-    const packed = await read(packUpper(one.upper, options));
-    assert.ok(packed.equals(await read(packUpper(two.upper, options))));
-    assert.ok(!packed.equals(await read(packUpper(one.upper))));
+    const packed = await readAll(packUpper(one.upper, options));
+    assert.ok(packed.equals(await readAll(packUpper(two.upper, options))));
+    assert.ok(!packed.equals(await readAll(packUpper(one.upper))));
   });
 
   it("refuses an upper that leans on the layers below in overlayfs's own ways", async () => {
@@ -199,7 +204,7 @@ describe("packUpper", () => {
         attribute.endsWith("redirect") ? "mkdir moved" : "touch moved",
       );
       setXattr(join(upper, "moved"), attribute, Buffer.from("/etc"));
-      await assert.rejects(read(packUpper(upper)), { code: "OVERLAY_UNSUPPORTED", message });
+      await assert.rejects(readAll(packUpper(upper)), { code: "OVERLAY_UNSUPPORTED", message });
     }
   });
 
@@ -214,6 +219,24 @@ describe("packUpper", () => {
       "- etc/sub/.wh.gone",
       "- etc/sub/kept",
     ]);
+  });
+
+  it("waits for its reader, and ends when that gives up", async () => {
+    const script = "i=0; while [ $i -lt 3000 ]; do ln -s nowhere link-$i; i=$((i+1)); done";
+    const { upper } = change(layers(), script);
+    const before = openDescriptors();
+    const stream = packUpper(upper);
+    const reader = stream[Symbol.asyncIterator]();
+    await reader.next();
+    for (let turn = 0; turn < 500; turn += 1) await setImmediate();
+    const { buffered } = (stream as unknown as { _readableState: { buffered: number } })
+      ._readableState;
+    assert.ok(buffered < 100_000, `${buffered} bytes wait for the reader`);
+    assert.ok(openDescriptors() > before, "it is not at its end");
+    await reader.return?.();
+    while (openDescriptors() > before) await setImmediate();
+    const whole = gnuList(await readAll(packUpper(upper)));
+    assert.equal(whole.length, 3001);
   });
 
   it("fills up a file that shrinks while it is read", async () => {

@@ -8,7 +8,14 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { TsrunError } from "../../../src/base/errors.ts";
 import { mount, umount2 } from "../../../src/ffi/index.ts";
-import { ImageStore, importImage, pullImage } from "../../../src/images/index.ts";
+import {
+  commitImage,
+  ImageStore,
+  importImage,
+  packUpper,
+  pullImage,
+  removeImage,
+} from "../../../src/images/index.ts";
 import { FakeRegistry, tarOf } from "../../support/fake-registry.ts";
 
 const SIZE = 8 * 2 ** 20;
@@ -57,6 +64,22 @@ describe("a full disk", () => {
       await assert.rejects(importImage(store, archive, "app", {}), isFull);
       assert.equal(usedBytes(), before);
       assert.deepEqual(store.images(), []);
+    });
+
+    it(`ends a commit of ${name}, and is as empty as before`, async () => {
+      const store = new ImageStore(disk);
+      const small = mkdtempSync(join(base, "root-"));
+      writeFileSync(join(small, "f"), "f");
+      const image = await importImage(store, small, "small", {});
+      const before = usedBytes();
+      const upper = mkdtempSync(join(base, "upper-"));
+      writeFileSync(join(upper, "file"), body);
+      const options = { base: image, layers: [() => packUpper(upper)], config: {}, step: {} };
+      await assert.rejects(commitImage(store, options), isFull);
+      assert.equal(usedBytes(), before);
+      assert.equal(store.images().length, 1);
+      const { id } = image;
+      await removeImage(store, id, { used: new Set() });
     });
   }
 });
