@@ -5,11 +5,17 @@
 import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path/posix";
 import { hasErrno, TsrunError } from "../base/errors.ts";
-import type { ContainerRequest, MountRequest, NamespacesRequest } from "../engine/index.ts";
+import type {
+  ContainerRequest,
+  DiskRequest,
+  MountRequest,
+  NamespacesRequest,
+} from "../engine/index.ts";
 import { parseChoice } from "./filters.ts";
 import type { OptionValues } from "./option-values.ts";
 import { parseCpuList } from "./options/cpu-list.ts";
 import { parseDevice, parseDeviceRule } from "./options/devices.ts";
+import { parseDiskAlloc } from "./options/disk.ts";
 import { type EnvEntries, parseEnv, parseEnvFile, parseEnvHost } from "./options/env.ts";
 import {
   parseCgroupParent,
@@ -186,7 +192,18 @@ function rootStorage(options: OptionValues) {
     readOnly: options.flag("read-only") || undefined,
     rootMode: parsed(options, "root-mode", parseRootMode),
     rootSizeBytes: size(options, "root-size", "256m"),
+    disk: disk(options),
   };
+}
+
+function disk(options: OptionValues): DiskRequest | undefined {
+  const alloc = parsed(options, "disk-alloc", parseDiskAlloc);
+  const sizeBytes = size(options, "disk", "10g");
+  if (sizeBytes !== undefined) return { sizeBytes, ...(alloc === undefined ? {} : { alloc }) };
+  if (alloc === undefined) return undefined;
+  throw new TsrunError("INVALID_ARGUMENT", "--disk-alloc is of a disk, and none is asked for", {
+    hint: "Add --disk with its size, such as --disk 10g.",
+  });
 }
 
 function size(options: OptionValues, name: string, example: string): number | undefined {

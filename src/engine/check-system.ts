@@ -12,6 +12,7 @@ import { abandonedStagings } from "./backup/staging.ts";
 import { abandonedBuilds, removeAbandonedBuild } from "./builds.ts";
 import { observeContainer } from "./container.ts";
 import { isContainerId, shortId } from "./container-id.ts";
+import { diskPaths, isDiskMounted, unmountDisk } from "./disk/mount.ts";
 import { containerPaths, type Engine, namesDirectory, runContainersDirectory } from "./engine.ts";
 import { containerCgroup } from "./host.ts";
 import { repairRemnant } from "./reconcile.ts";
@@ -31,6 +32,7 @@ export type FindingKind =
   | "ended"
   | "half-made"
   | "layer"
+  | "disk"
   | "name"
   | "cgroup"
   | "image"
@@ -107,6 +109,7 @@ function lockIfFree(engine: Engine, id: ContainerId): Lock | undefined {
 
 async function checkContainer({ engine, repair, found }: Check, id: ContainerId): Promise<void> {
   const { dir, runDir } = containerPaths(engine, id);
+  checkDisk({ engine, repair, found }, dir);
   const seen = observeContainer(engine, id, { lockHeld: false });
   if (!seen) return; // the layers' check sees to it
   const { config, remnant, status } = seen;
@@ -119,6 +122,15 @@ async function checkContainer({ engine, repair, found }: Check, id: ContainerId)
   if (!config.request.remove || !over) return;
   found({ kind: "ended", path: dir, message: `"${config.name}" has ended and was to be removed` });
   if (repair) await deleteContainer(engine, config);
+}
+
+/** Only a command that has the container's lock has its disk mounted. */
+function checkDisk({ repair, found }: Check, directory: string): void {
+  const paths = diskPaths(directory);
+  if (!isDiskMounted(paths)) return;
+  const message = "a command that was killed left a disk mounted";
+  found({ kind: "disk", path: paths.mountPoint, message });
+  if (repair) unmountDisk(paths);
 }
 
 const REMNANTS = {

@@ -3,6 +3,7 @@
  * have it for itself.
  */
 import { TsrunError } from "../base/errors.ts";
+import { holdDisk } from "./disk/hold.ts";
 import { containerPaths, type Engine } from "./engine.ts";
 import { readExitRecord } from "./exit-record.ts";
 import { repairRemnant } from "./reconcile.ts";
@@ -74,18 +75,21 @@ export async function viewIfThere(
 
 /**
  * Resolves the reference and runs `command` with the container's lock held and whatever a killed
- * command or supervisor left repaired.
+ * command or supervisor left repaired. A disk of the container's own is mounted meanwhile, unless the
+ * command has no need of it: it can then do without a disk that is broken.
  */
 export async function withContainer<T>(
   engine: Engine,
   ref: string,
   command: (container: ContainerView) => Promise<T>,
   signal?: AbortSignal,
+  { disk = true }: { readonly disk?: boolean } = {},
 ): Promise<T> {
   const id = resolveContainer(engine, ref);
   using held = await lockContainer(engine, id, signal);
   const container = held && (await ownContainer(engine, id));
   if (!container) throw noSuchContainer(ref);
+  using _disk = disk ? holdDisk(engine, container.config) : undefined;
   return await command(container);
 }
 

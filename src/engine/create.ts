@@ -13,9 +13,12 @@ import { randomVolumeName } from "../volumes/index.ts";
 import { containerHostname, resolveProcess } from "./bundle/process.ts";
 import { checkRequest } from "./bundle/request.ts";
 import { randomContainerId, shortId } from "./container-id.ts";
+import { holdDisk } from "./disk/hold.ts";
+import { createImage } from "./disk/image.ts";
+import { diskPaths } from "./disk/mount.ts";
 import { containerPaths, containersDirectory, type Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
-import { withLayers } from "./layers.ts";
+import { ownLayer, upperPaths, withLayers } from "./layers.ts";
 import { makeMountPoints } from "./mount-points.ts";
 import { randomName } from "./random-name.ts";
 import type { ContainerConfig, ContainerId } from "./records.ts";
@@ -81,7 +84,7 @@ export async function createLocked(
   );
   makeBindSources(request, undo);
   if (root.image) makeMountPoints(engine);
-  const { id, held } = await makeDirectory(engine, root.rootLayer, undo);
+  const { id, held } = await makeDirectory(engine, request, root.rootLayer, undo);
   const name = await claimName(engine, { wanted: request.name, throwaway, id });
   undo.defer(() => releaseOwnName(engine, name, id));
   const filled = fill?.(id, undo);
@@ -158,21 +161,29 @@ function releaseOwnName(engine: Engine, name: string, id: ContainerId): void {
  */
 async function makeDirectory(
   engine: Engine,
+  request: ContainerRequest,
   below: string | undefined,
   undo: UndoStack,
 ): Promise<{ readonly id: ContainerId; readonly held: Lock }> {
   const id = randomContainerId();
-  const { dir, upper, work } = containerPaths(engine, id);
+  const { dir } = containerPaths(engine, id);
   inStore("make", dir, () => makeBelow(containersDirectory(engine), dir));
   undo.defer(() => removeTree(dir));
   const held = await lockContainer(engine, id);
   // A repair that came between the two lines has taken the empty directory for rubbish.
-  if (!held) return makeDirectory(engine, below, undo);
-  undo.defer(() => held[Symbol.dispose]());
+  if (!held) return makeDirectory(engine, request, below, undo);
+  const both = new DisposableStack();
+  both.use(held);
+  undo.defer(() => both.dispose());
+  if (request.disk) {
+    await createImage(diskPaths(dir).image, request.disk, undo);
+    both.use(holdDisk(engine, { id, request }));
+  }
+  const upper = upperPaths(engine, ownLayer({ id, request }, 0));
   inStore("make", dir, () => {
-    createUpper({ dir: upper, work }, below);
+    createUpper(upper, below);
   });
-  return { id, held };
+  return { id, held: both };
 }
 
 /** Others may pass through to a rootfs that a user namespace's ids own, but list nothing. */

@@ -100,7 +100,7 @@ export {
 export { type ContainerStats, containerStats, cpuPercent } from "./stats.ts";
 export { type StopOptions, stopContainer } from "./stop.ts";
 export { containerTop, type ProcessRow } from "./top.ts";
-export { updateContainer } from "./update.ts";
+export { type UpdateOptions, updateContainer } from "./update.ts";
 export { type ContainerUsage, readContainerUsage, readFrozenUsage } from "./usage.ts";
 export {
   createVolume,

@@ -3,6 +3,7 @@
  * image's. A frozen layer stays where it was written, in the directory of the container that wrote it, so
  * that freezing moves nothing: the record says from then on that it is not the current one.
  */
+import { dirname } from "node:path";
 import type { Upper } from "../overlay/index.ts";
 import { containersDirectory, type Engine } from "./engine.ts";
 import type { ContainerConfig, ContainerId, ContainerLayers, FrozenLayer } from "./records.ts";
@@ -29,20 +30,33 @@ export function currentUpper(
   config: ContainerConfig,
 ): Upper | undefined {
   if (!config.image || rootModeOf(config) === "ephemeral") return undefined;
-  return upperPaths(engine, { container: config.id, number: layersOf(config).current });
+  return upperPaths(engine, ownLayer(config, layersOf(config).current));
+}
+
+/** A layer of the container itself. */
+export function ownLayer(
+  { id, request }: Pick<ContainerConfig, "id" | "request">,
+  number: number,
+): FrozenLayer {
+  return { container: id, number, ...(request.disk ? { disk: true } : {}) };
 }
 
 export function upperPaths(
   engine: Pick<Engine, "root">,
-  { container, number }: FrozenLayer,
+  { container, number, disk }: FrozenLayer,
 ): Upper {
   const suffix = number === 0 ? "" : `.${number}`;
-  const dir = `${containersDirectory(engine)}/${container}`;
+  const dir = `${containersDirectory(engine)}/${container}${disk ? "/disk" : ""}`;
   return { dir: `${dir}/upper${suffix}`, work: `${dir}/work${suffix}` };
 }
 
 export function layerPath(engine: Pick<Engine, "root">, layer: FrozenLayer): string {
   return upperPaths(engine, layer).dir;
+}
+
+/** Where the container's own layers lie. */
+export function layersDirectory(engine: Pick<Engine, "root">, config: ContainerConfig): string {
+  return dirname(layerPath(engine, ownLayer(config, 0)));
 }
 
 /** The directories below the writable layer, uppermost first. */

@@ -3,6 +3,8 @@
  *
  *     ROOT/containers/ID/config.json   ContainerConfig: the request and the image it was made from
  *     ROOT/containers/ID/upper, work   the writable layer; after a snapshot upper.1, work.1 and so on
+ *     ROOT/containers/ID/disk.img, disk   with --disk: an ext4 that has upper and work, and where it is
+ *                                      mounted while a command works on the container
  *     ROOT/containers/ID/*.gone        a layer that is being deleted
  *     ROOT/containers/ID/container.log, .1, .2 …   CRI log format
  *     ROOT/containers/ID/exit.json     ExitRecord of the last run, written by the supervisor
@@ -85,6 +87,8 @@ export interface ContainerLayers {
 export interface FrozenLayer {
   readonly container: ContainerId;
   readonly number: number;
+  /** It is on the container's own disk, and nobody else stands on it. */
+  readonly disk?: true;
 }
 
 export interface SnapshotRecord {

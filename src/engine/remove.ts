@@ -3,6 +3,7 @@ import { hasErrno, TsrunError } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
 import { removeTree } from "../ffi/index.ts";
 import { isGone, withContainer } from "./container.ts";
+import { diskPaths, unmountDisk } from "./disk/mount.ts";
 import { containerPaths, type Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
 import { checkLifecycle } from "./lifecycle.ts";
@@ -51,6 +52,7 @@ export async function removeContainer(
         return container.config.id;
       },
       options.signal,
+      { disk: options.backup !== undefined },
     );
   } catch (error) {
     if (options.ignoreMissing && isGone(error)) return undefined;
@@ -159,7 +161,9 @@ const USUAL_DIRECTORIES = [
  * costs a few system calls.
  */
 function deleteTree(directory: string): void {
-  if (!deleteUsual(directory)) removeTree(directory);
+  if (deleteUsual(directory)) return;
+  unmountDisk(diskPaths(directory));
+  removeTree(directory);
 }
 
 function deleteUsual(directory: string): boolean {

@@ -58,6 +58,8 @@ export interface ContainerRequest {
   readonly rootMode?: RootMode;
   /** --root-size, bytes: how much an "ephemeral" root can hold; half of the memory without it. */
   readonly rootSizeBytes?: number;
+  /** --disk, --disk-alloc: what it writes to its root is on a disk of its own, of this size. */
+  readonly disk?: DiskRequest;
   /** --read-only: "/" cannot be written. */
   readonly readOnly?: boolean;
   /** --shm-size, bytes; 64 MiB without it. */
@@ -90,6 +92,12 @@ export interface ContainerRequest {
  * `ephemeral` does that, too, and keeps its changes in memory.
  */
 export type RootMode = "private" | "shared" | "ephemeral";
+
+/** `static` takes all of the host's blocks at once, `sparse` those that are written. */
+export interface DiskRequest {
+  readonly sizeBytes: number;
+  readonly alloc?: "sparse" | "static";
+}
 
 export type MountRequest =
   | {

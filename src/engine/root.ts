@@ -93,18 +93,29 @@ export function planRoot(engine: Engine, config: ContainerConfig): RootMount {
   }
   checkLayers(engine, config);
   const upper = currentUpper(engine, config);
+  const facts = readOverlayFacts(engine);
   return planOverlay({
     layers: allLowerDirectories(engine, config),
     ...(upper ? { upper } : planInMemory(engine, config)),
     volatile: upper !== undefined && (request.remove === true || request.rootMode === "shared"),
     idMapped: userns !== undefined,
-    facts: readOverlayFacts(engine),
+    facts: request.disk ? { ...facts, unfitFileSystem: undefined } : facts, // the disk is an ext4
   });
 }
 
 /** What a container that does not run shows: of one that changes only memory, the layers below. */
 export function planRootAtRest(engine: Engine, config: ContainerConfig): RootMount {
   if (rootModeOf(config) !== "ephemeral") return planRoot(engine, config);
+  checkLayers(engine, config);
+  const layers = allLowerDirectories(engine, config);
+  return planOverlay({ layers, facts: readOverlayFacts(engine) });
+}
+
+/** What its next start begins with, to be read: without what the last run has left in a root that begins clean. */
+export function planRootAtStart(engine: Engine, config: ContainerConfig): RootMount {
+  if (rootModeOf(config) === "private" || config.request.rootfs !== undefined) {
+    return planRoot(engine, config);
+  }
   checkLayers(engine, config);
   const layers = allLowerDirectories(engine, config);
   return planOverlay({ layers, facts: readOverlayFacts(engine) });

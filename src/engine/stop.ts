@@ -43,6 +43,7 @@ export async function stopContainer(
       return container;
     },
     signal,
+    { disk: false },
   );
   const { id } = asked.config;
   if (asked.status !== "running" && asked.status !== "paused") return id;
@@ -131,6 +132,7 @@ async function killRun(
         if (now.state?.startedAt === asked.state?.startedAt) await killNow(now);
       },
       signal,
+      { disk: false },
     );
   } catch (error) {
     if (!isGone(error)) throw error; // it ended by itself and was removed: --rm

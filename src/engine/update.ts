@@ -1,13 +1,21 @@
+import { faultPoint } from "../base/fault.ts";
 import { updateCgroup } from "../runtime/index.ts";
 import { composeLimits } from "./bundle/resources.ts";
 import { withContainer } from "./container.ts";
-import type { Engine } from "./engine.ts";
+import { growDisk, planGrowth } from "./disk/grow.ts";
+import { diskPaths } from "./disk/mount.ts";
+import { containerPaths, type Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
 import { readResourceFacts } from "./host.ts";
 import { checkLifecycle } from "./lifecycle.ts";
 import type { ContainerConfig } from "./records.ts";
 import type { LimitsRequest } from "./request.ts";
 import { writeConfig } from "./store/config.ts";
+
+export interface UpdateOptions {
+  /** How large its disk is to be; it can only grow. */
+  readonly diskBytes?: number;
+}
 
 /**
  * Changes the limits that are given: at once if the container runs, and for all its later starts.
@@ -17,9 +25,11 @@ export async function updateContainer(
   engine: Engine,
   ref: string,
   changed: LimitsRequest,
+  { diskBytes }: UpdateOptions = {},
 ): Promise<ContainerConfig> {
   return withContainer(engine, ref, async ({ config, status, state }) => {
     checkLifecycle("update", status, config);
+    const disk = diskBytes === undefined ? undefined : planGrowth(config, diskBytes);
     const limits = { ...config.request.limits, ...changed };
     const facts = readResourceFacts();
     const all = composeLimits(limits, facts); // what is wrong with the whole is said even at rest
@@ -28,7 +38,13 @@ export async function updateContainer(
       const ofChanged = changed.pidsLimit === undefined ? others : { ...others, pids };
       updateCgroup(state.cgroup, ofChanged as typeof all);
     }
-    const updated = { ...config, request: { ...config.request, limits } };
+    if (disk) {
+      const paths = diskPaths(containerPaths(engine, config.id).dir);
+      await growDisk(paths, disk, { running: status === "running" || status === "paused" });
+      faultPoint();
+    }
+    const request = { ...config.request, limits, ...(disk ? { disk } : {}) };
+    const updated = { ...config, request };
     writeConfig(engine, updated);
     recordEvent(engine, updated, "update");
     return updated;

@@ -68,6 +68,7 @@ function ownSize(engine: Engine, config: ContainerConfig): number {
   const { dir } = containerPaths(engine, config.id);
   const current = currentUpper(engine, config)?.dir;
   const isOwn = (name: string) => {
+    if (name === "disk") return false; // what is in it, the image has
     const layer = layerOfName(config.id, name);
     return layer === undefined || layer === "rest" || join(dir, name) === current;
   };

@@ -11,6 +11,7 @@ const TABLE = {
   clone3: [435, 435],
   close_range: [436, 436],
   connect: [42, 203],
+  fallocate: [285, 47],
   fchmodat2: [452, 452],
   fchownat: [260, 54],
   fcntl: [72, 25],

@@ -83,6 +83,13 @@ describe("--root-mode", () => {
     assert.deepEqual(readdirSync(upper), [], "nothing reached the disk");
   });
 
+  it("fills a new volume from the image, whatever the mode", async () => {
+    for (const mode of ["shared", "ephemeral"]) {
+      const options = ["--rm", "--root-mode", mode, "-v", `filled-${mode}:/bin`];
+      assert.equal(await cli.ok("run", ...options, "busybox", "echo", "hi"), "hi");
+    }
+  });
+
   it("tells inspect, and refuses what would be lost", async () => {
     await cli.ok(
       "create",

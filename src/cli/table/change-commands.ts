@@ -93,11 +93,22 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
     group: "Change containers",
     summary: "Change limits of a container",
     arguments: [CONTAINER],
-    options: LIMIT_OPTIONS,
+    options: [
+      ...LIMIT_OPTIONS,
+      {
+        name: "disk",
+        kind: "value",
+        placeholder: "SIZE",
+        summary: "Grow its own disk, if it was created with --disk",
+      },
+    ],
     description: [
       "Changes the limits that are given and leaves the others. In a running container they hold at once, and they are kept for its next starts.",
     ],
-    examples: [{ command: "tsrun update --memory 1g --cpus 2 web", meaning: "Give it more" }],
+    examples: [
+      { command: "tsrun update --memory 1g --cpus 2 web", meaning: "Give it more" },
+      { command: "tsrun update --disk 20g web", meaning: "A larger disk" },
+    ],
     load: () => import("../commands/update.ts"),
   },
   {

@@ -198,6 +198,21 @@ export const CONTAINER_OPTIONS: readonly OptionSpec[] = [
     group: STORAGE,
   },
   {
+    name: "disk",
+    kind: "value",
+    placeholder: "SIZE",
+    summary: "Have the root's changes on a disk of its own, of this size; update --disk grows it",
+    group: STORAGE,
+  },
+  {
+    name: "disk-alloc",
+    kind: "value",
+    placeholder: "HOW",
+    summary: "sparse takes the host's blocks as they are written (the default), static all at once",
+    choices: ["sparse", "static"],
+    group: STORAGE,
+  },
+  {
     name: "volume",
     short: "v",
     kind: "list",

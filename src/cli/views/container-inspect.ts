@@ -147,8 +147,13 @@ function hostConfigView({ request, userns }: ContainerConfig): ValueRecord {
   };
 }
 
-function rootView({ rootMode, rootSizeBytes }: ContainerRequest): ValueRecord {
-  return { RootMode: rootMode ?? "private", RootSize: rootSizeBytes ?? 0 };
+function rootView({ rootMode, rootSizeBytes, disk }: ContainerRequest): ValueRecord {
+  return {
+    RootMode: rootMode ?? "private",
+    RootSize: rootSizeBytes ?? 0,
+    Disk: disk?.sizeBytes ?? 0,
+    DiskAlloc: disk ? (disk.alloc ?? "sparse") : "",
+  };
 }
 
 function securityView(request: ContainerRequest): ValueRecord {

@@ -15,7 +15,7 @@ import { pipeline } from "node:stream/promises";
 import { hasErrno, TsrunError } from "../../base/errors.ts";
 import { faultPoint } from "../../base/fault.ts";
 import { UndoStack } from "../../base/undo.ts";
-import { openRoot } from "../../ffi/index.ts";
+import { openRoot, removeTree } from "../../ffi/index.ts";
 import { ImageStore, loadImages, unpackTar } from "../../images/index.ts";
 import {
   createVolume,
@@ -25,10 +25,11 @@ import {
   type VolumeRecord,
 } from "../../volumes/index.ts";
 import { createLocked } from "../create.ts";
+import { copyLayer } from "../disk/copy-layer.ts";
 import { containerPaths, type Engine } from "../engine.ts";
 import { recordVolumeEvent } from "../events/record.ts";
 import { inspectImage, tagImage } from "../images.ts";
-import { layersOf, upperPaths } from "../layers.ts";
+import { layersOf, ownLayer, upperPaths } from "../layers.ts";
 import type { ContainerConfig, ContainerId, ContainerLayers, FrozenLayer } from "../records.ts";
 import type { ContainerRequest, MountRequest } from "../request.ts";
 import { resolveRoot } from "../root.ts";
@@ -347,32 +348,41 @@ function fillLayers(
     const key = layerKey(layer);
     if (!numbers.has(key)) numbers.set(key, numbers.size);
   }
-  const own = layerKey({ container: container.id, number: current });
-  const { dir, work } = upperPaths(engine, { container: id, number: 0 });
+  const uppermost = layerKey({ container: container.id, number: current });
+  const own = (number: number) => ownLayer({ id, request: container.request }, number);
+  const { dir, work } = upperPaths(engine, own(0));
   inStore("fill", containerPaths(engine, id).dir, () => {
-    if (trees.has(own) || numbers.size > 0) {
+    if (trees.has(uppermost) || numbers.size > 0) {
       removeEmpty(dir);
       removeEmpty(work);
     }
-    for (const [key, number] of [...numbers, [own, numbers.size] as const]) {
+    for (const [key, number] of [...numbers, [uppermost, numbers.size] as const]) {
       const tree = trees.get(key);
-      const place = upperPaths(engine, { container: id, number });
-      if (tree !== undefined) renameSync(tree, place.dir);
-      else if (key === own && numbers.size > 0) mkdirSync(place.dir, { mode: 0o755 });
-      if (key === own) mkdirSync(place.work, { mode: 0o700, recursive: true });
+      const place = upperPaths(engine, own(number));
+      if (tree !== undefined) moveTree(tree, place.dir);
+      else if (key === uppermost && numbers.size > 0) mkdirSync(place.dir, { mode: 0o755 });
+      if (key === uppermost) mkdirSync(place.work, { mode: 0o700, recursive: true });
       faultPoint();
     }
   });
   if (numbers.size === 0) return undefined;
-  const mapped = (layer: FrozenLayer) => ({
-    container: id,
-    number: numbers.get(layerKey(layer)) ?? 0,
-  });
+  const mapped = (layer: FrozenLayer) => own(numbers.get(layerKey(layer)) ?? 0);
   return {
     current: numbers.size,
     frozen: frozen.map(mapped),
     snapshots: snapshots.map((snapshot) => ({ ...snapshot, frozen: snapshot.frozen.map(mapped) })),
   };
+}
+
+/** Onto a disk of the container's own only a copy can go. */
+function moveTree(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (!hasErrno(error, "EXDEV")) throw error;
+    copyLayer(from, to);
+    removeTree(from);
+  }
 }
 
 function removeEmpty(path: string): void {

@@ -9,6 +9,8 @@ import type { ContainerRequest } from "../request.ts";
 const HOSTNAME_MAX = 64;
 /** A timer of Node's takes no more than 24 days. */
 const LONGEST_STOP_SECONDS = 7 * 24 * 3600;
+/** ext4 wants so much for its journal, inodes and a few files. */
+const SMALLEST_DISK_BYTES = 16 * 1024 * 1024;
 const LABEL = /^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/;
 
 /** Throws INVALID_ARGUMENT for the first thing that cannot be meant. */
@@ -65,6 +67,18 @@ const CHECKS: readonly Check[] = [
           message: `the root file system "${rootfs}" cannot be ${rootMode}: it is changed in place`,
           hint: "Leave out --root-mode, or make an image of the directory: tsrun image import.",
         }
+      : undefined,
+  ({ disk, rootfs, rootMode }) =>
+    disk !== undefined && (rootfs !== undefined || rootMode === "ephemeral")
+      ? {
+          message: `${rootfs === undefined ? "an ephemeral root" : "a --rootfs"} cannot be on a disk of its own`,
+          hint: "Leave out --disk; --root-size limits an ephemeral root.",
+        }
+      : undefined,
+  ({ disk }) =>
+    disk !== undefined &&
+    !(Number.isInteger(disk.sizeBytes) && disk.sizeBytes >= SMALLEST_DISK_BYTES)
+      ? { message: `${disk.sizeBytes} bytes are no disk`, hint: "Ask for at least 16m." }
       : undefined,
   ({ rootMode, rootSizeBytes }) =>
     rootSizeBytes !== undefined && rootMode !== "ephemeral"

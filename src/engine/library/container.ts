@@ -35,7 +35,7 @@ import { type AttachRequest, startContainer } from "../start.ts";
 import { type ContainerStats, containerStats } from "../stats.ts";
 import { stopContainer } from "../stop.ts";
 import { containerTop, type ProcessRow } from "../top.ts";
-import { updateContainer } from "../update.ts";
+import { type UpdateOptions, updateContainer } from "../update.ts";
 import { type WaitOptions, waitContainer } from "../wait.ts";
 import { bringImage, type PullChoice } from "./images.ts";
 import { engineFor, type StoreOptions } from "./options.ts";
@@ -219,8 +219,8 @@ export class Container implements AsyncDisposable {
   }
 
   /** New limits at once, and for every later start. */
-  async update(limits: LimitsRequest): Promise<void> {
-    await updateContainer(this.#engine, this.id, limits);
+  async update(limits: LimitsRequest, options: UpdateOptions = {}): Promise<void> {
+    await updateContainer(this.#engine, this.id, limits, options);
   }
 
   /**

@@ -4,14 +4,16 @@ import { openDetachedRoot } from "../../overlay/index.ts";
 import { withContainer } from "../container.ts";
 import { parseContainerName } from "../container-id.ts";
 import { createLocked } from "../create.ts";
+import { copyLayer } from "../disk/copy-layer.ts";
 import type { Engine } from "../engine.ts";
 import { recordEvent } from "../events/record.ts";
-import { currentUpper, layersOf, withLayers } from "../layers.ts";
+import { currentUpper, layerPath, layersOf, ownLayer, withLayers } from "../layers.ts";
 import { checkLifecycle } from "../lifecycle.ts";
 import type { ContainerConfig, ContainerView, FrozenLayer } from "../records.ts";
 import type { RootMode } from "../request.ts";
 import { attributesLayer, planRoot } from "../root.ts";
 import { writeConfig } from "../store/config.ts";
+import { inStore } from "../store/store-error.ts";
 import { checkFreezable, copyCurrentLayer } from "./freeze.ts";
 import { clearIdentity } from "./identity.ts";
 import { findSnapshot } from "./plan.ts";
@@ -48,11 +50,12 @@ export async function cloneContainer(
     const snapshot =
       options.snapshot === undefined ? undefined : findSnapshot(config, options.snapshot);
     const running = status === "running" || status === "paused";
+    const copies = running || config.request.disk !== undefined;
     const stand = snapshot
       ? { frozen: snapshot.frozen, copy: false }
-      : { frozen: layersOf(config).frozen, copy: running };
+      : { frozen: layersOf(config).frozen, copy: copies };
     const clone =
-      snapshot || running
+      snapshot || copies
         ? await cloneOnto(engine, container, stand, options)
         : await cloneAtRest(engine, container, options);
     recordEvent(engine, clone, "clone");
@@ -94,11 +97,14 @@ async function cloneOnto(
     record: async (draft) => {
       const { snapshot } = options;
       const clonedFrom = { id: original.id, ...(snapshot === undefined ? {} : { snapshot }) };
-      const layers = { current: 0, frozen: stand.frozen, snapshots: [], clonedFrom };
+      const frozen = ownFrozen(draft, stand.frozen);
+      const layers = { current: 0, frozen, snapshots: [], clonedFrom };
       const clone = withLayers({ ...draft, process: cloneProcess(original, draft) }, layers);
-      if (stand.copy) {
-        await copyCurrentLayer(engine, container, { container: clone.id, number: 0 });
+      for (const [at, layer] of stand.frozen.entries()) {
+        const to = frozen[at];
+        if (layer.disk && to) copyFrozenLayer(engine, layer, to);
       }
+      if (stand.copy) await copyCurrentLayer(engine, container, ownLayer(clone, 0));
       if (options.clearIdentity) clearIdentityOf(engine, clone);
       faultPoint();
       writeConfig(engine, clone);
@@ -108,6 +114,16 @@ async function cloneOnto(
   });
   created.held[Symbol.dispose]();
   return created.config;
+}
+
+/** What is on the original's disk is copied onto the clone's. */
+function ownFrozen(clone: ContainerConfig, frozen: readonly FrozenLayer[]): readonly FrozenLayer[] {
+  return frozen.map((layer, at) => (layer.disk ? ownLayer(clone, at + 1) : layer));
+}
+
+function copyFrozenLayer(engine: Engine, from: FrozenLayer, to: FrozenLayer): void {
+  const path = layerPath(engine, to);
+  inStore("copy", path, () => copyLayer(layerPath(engine, from), path));
 }
 
 /** In the clone's own layer: the original keeps its. */

@@ -9,12 +9,13 @@ import { faultPoint } from "../../base/fault.ts";
 import type { UndoStack } from "../../base/undo.ts";
 import { copyTree, listXattrs, removeTree, syncfs } from "../../ffi/index.ts";
 import { createUpper } from "../../overlay/index.ts";
-import { containerPaths, type Engine } from "../engine.ts";
+import type { Engine } from "../engine.ts";
 import { whileHeld } from "../hold.ts";
 import {
   currentUpper,
   layerOfName,
   layerPath,
+  layersDirectory,
   layersOf,
   rootModeOf,
   upperPaths,
@@ -44,7 +45,7 @@ export function checkFreezable(config: ContainerConfig): void {
 
 /** Looks only. */
 export function readOwnLayers(engine: Engine, config: ContainerConfig): OwnLayers {
-  const { dir } = containerPaths(engine, config.id);
+  const dir = layersDirectory(engine, config);
   const numbers = readdirSync(dir).flatMap((name) => {
     const layer = layerOfName(config.id, name.replace(/\.gone$/, ""));
     return layer === undefined || layer === "rest" ? [] : [layer.number];
@@ -81,7 +82,7 @@ export function createLayer(
 const { O_DIRECTORY, O_RDONLY } = constants;
 
 /**
- * A copy of what a running container has changed up to one moment, in `target`, an empty layer. Returns
+ * A copy of what a container, which may be running, has changed up to one moment, in `target`, an empty layer. Returns
  * when it is on the disk.
  */
 export async function copyCurrentLayer(
@@ -94,14 +95,16 @@ export async function copyCurrentLayer(
   const path = layerPath(engine, target);
   const to = openSync(path, O_RDONLY | O_DIRECTORY);
   try {
-    await whileHeld(engine, container, () => {
+    const copy = () => {
       const from = openSync(source, O_RDONLY | O_DIRECTORY);
       try {
         inStore("copy", path, () => copyTree(from, to));
       } finally {
         closeSync(from);
       }
-    });
+    };
+    if (container.status === "running") await whileHeld(engine, container, copy);
+    else copy();
     faultPoint();
     syncfs(to);
   } finally {

@@ -3,7 +3,7 @@
  * current layer becomes a frozen one by being called so, and a new number becomes the current.
  */
 import { TsrunError } from "../../base/errors.ts";
-import { layersOf } from "../layers.ts";
+import { layersOf, ownLayer } from "../layers.ts";
 import type {
   ContainerConfig,
   ContainerId,
@@ -31,7 +31,7 @@ export interface OwnLayers {
 export function planFreeze(config: ContainerConfig, { isClean, next }: OwnLayers): ContainerLayers {
   const layers = layersOf(config);
   if (isClean) return layers;
-  const frozen = [{ container: config.id, number: layers.current }, ...layers.frozen];
+  const frozen = [ownLayer(config, layers.current), ...layers.frozen];
   const stacked = frozen.length + (config.image?.layers.length ?? 0);
   if (stacked > MOST_LOWER_LAYERS) {
     throw new TsrunError(

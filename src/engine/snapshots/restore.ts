@@ -3,7 +3,7 @@ import { UndoStack } from "../../base/undo.ts";
 import { withContainer } from "../container.ts";
 import type { Engine } from "../engine.ts";
 import { recordEvent } from "../events/record.ts";
-import { layersOf, withLayers } from "../layers.ts";
+import { layersOf, ownLayer, withLayers } from "../layers.ts";
 import { checkLifecycle } from "../lifecycle.ts";
 import type { ContainerConfig, SnapshotRecord } from "../records.ts";
 import { attributesLayer } from "../root.ts";
@@ -38,7 +38,7 @@ async function putBack(
   const { next } = readOwnLayers(engine, config);
   const restored = withLayers(config, planRestore(layersOf(config), snapshot, next));
   const below = attributesLayer(engine, restored);
-  createLayer(engine, { container: config.id, number: next }, below, undo);
+  createLayer(engine, ownLayer(config, next), below, undo);
   writeConfig(engine, restored);
   faultPoint();
   undo.keep();

@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { hasErrno } from "../../base/errors.ts";
 import { faultPoint } from "../../base/fault.ts";
 import { removeTree } from "../../ffi/index.ts";
+import { diskPaths, unmountDisk } from "../disk/mount.ts";
 import { containerPaths, type Engine } from "../engine.ts";
-import { layerOfName, layersOf } from "../layers.ts";
+import { layerOfName, layersDirectory, layersOf } from "../layers.ts";
 import type { ContainerConfig, ContainerId } from "../records.ts";
 import { listContainerIds, readConfig } from "../store/config.ts";
 import { type Lock, lockShared, tryLockContainer } from "../store/lock.ts";
@@ -50,10 +51,11 @@ export function findRubbish(
   container: ContainerId,
   needed: ReadonlySet<string>,
 ): Rubbish | undefined {
-  const { dir } = containerPaths(engine, container);
+  const config = readConfig(engine, container);
+  // A disk is only mounted for a command that has the container's lock; else nothing is seen in it.
+  const dir = config ? layersDirectory(engine, config) : containerPaths(engine, container).dir;
   const names = namesIn(dir);
   if (!names) return undefined;
-  const config = readConfig(engine, container);
   const keeps = config ? keptByRecord(config) : keptWithoutRecord(container);
   const paths = names.filter((name) => !keeps(name, needed)).map((name) => join(dir, name));
   const whole = config === undefined && paths.length === names.length;
@@ -107,7 +109,9 @@ async function setRubbishAside(
     using lock = id === held ? NO_LOCK : lockIfGone(engine, id);
     const rubbish = lock && findRubbish(engine, id, needed);
     if (!rubbish) return [];
-    if (rubbish.whole) return [containerPaths(engine, id).dir];
+    const { dir } = containerPaths(engine, id);
+    if (!readConfig(engine, id)) unmountDisk(diskPaths(dir));
+    if (rubbish.whole) return [dir];
     return rubbish.paths.flatMap((path) => setAside(path) ?? []);
   });
 }

@@ -3,7 +3,7 @@ import { UndoStack } from "../../base/undo.ts";
 import { withContainer } from "../container.ts";
 import type { Engine } from "../engine.ts";
 import { recordEvent } from "../events/record.ts";
-import { layerPath, layersOf, withLayers } from "../layers.ts";
+import { layerPath, layersOf, ownLayer, withLayers } from "../layers.ts";
 import { checkLifecycle } from "../lifecycle.ts";
 import type {
   ContainerConfig,
@@ -75,8 +75,8 @@ export async function freezeAtRest(
   const layers = plan(planFreeze(config, own));
   const { current } = layersOf(config);
   if (layers.current !== current) {
-    const below = layerPath(engine, { container: config.id, number: current });
-    createLayer(engine, { container: config.id, number: layers.current }, below, undo);
+    const below = layerPath(engine, ownLayer(config, current));
+    createLayer(engine, ownLayer(config, layers.current), below, undo);
   }
   const record = withLayers(config, layers);
   if (layers !== layersOf(config)) writeConfig(engine, record);
@@ -96,7 +96,7 @@ async function takeRunning(
   using undo = new UndoStack();
   const own = readOwnLayers(engine, config);
   if (own.isClean) return record(engine, config, planSnapshot(config, layersOf(config), snapshot));
-  const copy = { container: config.id, number: own.next };
+  const copy = ownLayer(config, own.next);
   const { frozen } = planFreeze(config, own);
   createLayer(engine, copy, layerPath(engine, frozen[0] ?? copy), undo);
   await copyCurrentLayer(engine, container, copy);

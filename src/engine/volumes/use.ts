@@ -21,7 +21,7 @@ import type { VolumeSource } from "../bundle/mounts.ts";
 import type { Engine } from "../engine.ts";
 import { recordVolumeEvent } from "../events/record.ts";
 import type { ContainerConfig } from "../records.ts";
-import { planRoot } from "../root.ts";
+import { planRootAtStart } from "../root.ts";
 import { hasRunDirectory } from "../store/state.ts";
 import { inStore } from "../store/store-error.ts";
 import { chownVolume } from "./chown.ts";
@@ -44,7 +44,7 @@ export async function prepareVolumes(
   const held = new DisposableStack();
   const mounts = volumeMounts(config.request);
   if (mounts.length === 0) return held;
-  const root = planRoot(engine, config);
+  const root = planRootAtStart(engine, config);
   try {
     for (const name of volumeNames(config.request)) {
       const uses = mounts.filter((mount) => mount.name === name);
