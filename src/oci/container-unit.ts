@@ -3,6 +3,7 @@
  * made with one, so a placeholder is the first: then the container is cloned into the cgroup, with all of
  * its limits set, and the placeholder goes. The number of processes is limited only after that.
  */
+import { existsSync } from "node:fs";
 import type { UndoStack } from "../base/undo.ts";
 import {
   type Placeholder,
@@ -19,6 +20,7 @@ import {
   planCgroupsPath,
   planLimits,
   planUnitStart,
+  type Systemd,
   type Unit,
 } from "../systemd/index.ts";
 
@@ -35,6 +37,8 @@ export interface HeldUnit {
   readonly spec: OciSpec;
   /** The container is in it: what held its place goes, and what could not be limited before is. */
   readonly settle: () => Promise<void>;
+  /** Of the connection, when all went well. */
+  readonly close: () => Promise<void>;
 }
 
 /** Throws INVALID_SPEC. */
@@ -48,17 +52,16 @@ export async function startUnit(
   unit: PlannedUnit,
   { id, spec, undo }: { readonly id: string; readonly spec: OciSpec; readonly undo: UndoStack },
 ): Promise<HeldUnit> {
-  await using systemd = await connectSystemd();
   const { resources = {} } = spec.linux;
+  const annotated = planAnnotations(spec.annotations);
+  const { systemd, placeholder } = await prepare(unit, undo);
   const { version } = systemd;
   const limits = planLimits(planValues(withoutTasks(resources)), { version });
-  const annotated = planAnnotations(spec.annotations);
-  const placeholder = unit.kind === "scope" ? await holdPlace(undo) : undefined;
   const pids = placeholder ? [placeholder.pid] : [];
   await systemd.startUnit(unit.name, planUnitStart(unit, { id, pids, limits, annotated }));
   undo.defer(async () => {
     await placeholder?.end(); // systemd would wait for it: it is held, and heeds no signal but SIGKILL
-    await stopUnit(unit.name);
+    await systemd.stopUnit(unit.name);
   });
   const cgroupsPath = await systemd.readControlGroup(unit);
   return {
@@ -69,15 +72,29 @@ export async function startUnit(
     },
     settle: async () => {
       await placeholder?.end();
-      await limitTasks(unit.name, cgroupsPath, resources);
+      await limitTasks(systemd, { name: unit.name, cgroupsPath }, resources);
     },
+    close: () => close(systemd),
   };
 }
 
-async function holdPlace(undo: UndoStack): Promise<Placeholder> {
-  const placeholder = await startPlaceholder();
-  undo.defer(placeholder.end);
-  return placeholder;
+/** The one starts while the other is connected to. */
+async function prepare(
+  { kind }: PlannedUnit,
+  undo: UndoStack,
+): Promise<{ readonly systemd: Systemd; readonly placeholder: Placeholder | undefined }> {
+  const holding = kind === "scope" ? startPlaceholder() : undefined;
+  const connecting = connectSystemd();
+  const [held, connected] = await Promise.allSettled([holding, connecting]);
+  if (connected.status === "fulfilled") undo.defer(() => close(connected.value));
+  const placeholder = held.status === "fulfilled" ? held.value : undefined;
+  if (placeholder) undo.defer(placeholder.end);
+  await holding;
+  return { systemd: await connecting, placeholder };
+}
+
+async function close(systemd: Systemd): Promise<void> {
+  await systemd[Symbol.asyncDispose]();
 }
 
 const TASKS = "pids.max";
@@ -90,20 +107,23 @@ function withoutTasks({ pids: _pids, unified = {}, ...others }: OciResources): O
 
 /** systemd then writes all of the unit's files anew, with its rounded values: they are made exact again. */
 async function limitTasks(
-  name: string,
-  cgroupsPath: string,
+  systemd: Systemd,
+  { name, cgroupsPath }: { readonly name: string; readonly cgroupsPath: string },
   { devices: _devices, ...resources }: OciResources,
 ): Promise<void> {
   const tasks = planValues(resources).filter(({ file }) => file === TASKS);
   if (tasks.length === 0) return;
-  await using systemd = await connectSystemd();
   const { version } = systemd;
   await systemd.setProperties(name, planLimits(tasks, { version }));
   updateCgroup(`${readHierarchy().mountPoint}${cgroupsPath}`, resources);
 }
 
-/** What processes it has must be dead by now: systemd would ask them first to end. */
+/**
+ * What processes it has must be dead by now: systemd would ask them first to end. As a rule the unit went
+ * with them, and with it its file: then there is nothing to ask for. systemd.unit(5), "Unit File Load Path".
+ */
 export async function stopUnit(name: string): Promise<void> {
+  if (!existsSync(`/run/systemd/transient/${name}`)) return;
   await using systemd = await connectSystemd();
   await systemd.stopUnit(name);
 }

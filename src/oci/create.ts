@@ -186,6 +186,7 @@ async function createIn(
     await launched.ended;
   }
   closePrepared(prepared);
+  await unit?.close();
   return { record: complete, spec, launched };
 }
 

@@ -1,4 +1,4 @@
-/** Talking to systemd: over the system bus, or to it alone by the socket that it keeps for root. */
+/** Talking to systemd: to it alone by the socket that it keeps for root, or over the system bus. */
 import { existsSync } from "node:fs";
 import { createClient, DBusError, Variant } from "dbus-native";
 import { TsrunError } from "../base/errors.ts";
@@ -82,7 +82,8 @@ class Connection implements Systemd {
 
   constructor() {
     const address = process.env["DBUS_SYSTEM_BUS_ADDRESS"];
-    this.#direct = address === undefined && !existsSync(SYSTEM_BUS);
+    // As systemctl(1) does for root. Where systemd is another container's there may be the bus alone.
+    this.#direct = address === undefined && existsSync(PRIVATE_SOCKET);
     const busAddress = address ?? `unix:path=${this.#direct ? PRIVATE_SOCKET : SYSTEM_BUS}`;
     this.#bus = createClient({ busAddress, direct: this.#direct });
     this.#lost.promise.catch(() => undefined);

@@ -12,6 +12,8 @@ const INIT = join(import.meta.dirname, "systemd/init.sh");
 
 export class SystemdHost implements AsyncDisposable {
   readonly host: PrivateHost;
+  /** Of tsrun-oci's calls. */
+  env: Readonly<Record<string, string>> = {};
   #calls = 0;
 
   private constructor(host: PrivateHost) {
@@ -54,7 +56,8 @@ export class SystemdHost implements AsyncDisposable {
     this.#calls += 1;
     const output = this.host.file(`${this.#calls}.out`);
     const script = `exec "$@" < /dev/null > ${output} 2>&1`;
-    const result = await this.host.run(["sh", "-c", script, "sh", ...this.argv(...args)], { env });
+    const argv = ["sh", "-c", script, "sh", ...this.argv(...args)];
+    const result = await this.host.run(argv, { env: { ...this.env, ...env } });
     return { ...result, stdout: readFileSync(output, "utf8") };
   }
 

@@ -50,7 +50,10 @@ describe("--systemd-cgroup", { skip: skip ?? false }, () => {
 
   for (const way of ["systemd's own socket", "the system bus"] as const) {
     it(`makes a delegated scope over ${way}, and leaves no unit`, { skip: units }, async () => {
-      if (way === "the system bus") await systemd.host.run(["systemctl", "start", "dbus.service"]);
+      if (way === "the system bus") {
+        await systemd.host.run(["systemctl", "start", "dbus.service"]);
+        systemd.env = { DBUS_SYSTEM_BUS_ADDRESS: "unix:path=/run/dbus/system_bus_socket" };
+      }
       await systemd.create("a", (config) => {
         config.annotations = { "org.systemd.property.TimeoutStopSec": "7" };
       });
@@ -75,6 +78,7 @@ describe("--systemd-cgroup", { skip: skip ?? false }, () => {
       await systemd.ok("delete", "--force", "a");
       assert.equal(await systemd.units("pre-*"), "");
       assert.equal(existsSync(systemd.host.cgroupFile("test.slice/pre-a.scope")), false);
+      systemd.env = {};
     });
   }
 
