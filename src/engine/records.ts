@@ -8,6 +8,9 @@
  *     ROOT/containers/ID/*.gone        a layer that is being deleted
  *     ROOT/containers/ID/container.log, .1, .2 …   CRI log format
  *     ROOT/containers/ID/exit.json     ExitRecord of the last run, written by the supervisor
+ *     ROOT/containers/ID/volumes.json  the volumes that were made for it alone; restored.json: with it
+ *     ROOT/containers/ID/last-backup.zst   what the last backup has found
+ *     ROOT/restoring/                  where backups are unpacked
  *     ROOT/mount-points/               the lowest layer of every image's root
  *     ROOT/names/NAME → ID             a symlink: a name is taken by making it
  *     RUN/containers/ID/state.json     ContainerState: a running container's processes and cgroup

@@ -20,7 +20,7 @@ export const BACKUP_COMMANDS: readonly CommandSpec[] = [
         name: "incremental-since",
         kind: "value",
         placeholder: "BACKUP",
-        summary: "Save only what has changed since this backup, a file",
+        summary: "Save only what has changed since this backup: a file, or the id of the last",
         completion: "files",
       },
     ],

@@ -10,6 +10,7 @@ import {
   existsSync,
   fsyncSync,
   openSync,
+  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -17,7 +18,8 @@ import {
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { PassThrough, type Readable } from "node:stream";
-import { syncDirectory } from "../../base/atomic-file.ts";
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { syncDirectory, writeFileAtomic } from "../../base/atomic-file.ts";
 import { TsrunError } from "../../base/errors.ts";
 import { faultPoint } from "../../base/fault.ts";
 import { UndoStack } from "../../base/undo.ts";
@@ -26,7 +28,7 @@ import { packBelow, packUpper } from "../../images/index.ts";
 import { planBacking, readVolume, type VolumeRecord, volumePaths } from "../../volumes/index.ts";
 import { whileFrozen } from "../commit.ts";
 import { withContainer } from "../container.ts";
-import type { Engine } from "../engine.ts";
+import { containerPaths, type Engine } from "../engine.ts";
 import { saveImages } from "../images.ts";
 import { currentUpper, layerPath, layersOf } from "../layers.ts";
 import type { ContainerConfig, ContainerView, FrozenLayer } from "../records.ts";
@@ -38,6 +40,7 @@ import {
   type BackupHeader,
   type BackupManifest,
   encodeManifest,
+  isBackupId,
   layerKey,
   parseHeader,
   parseManifest,
@@ -48,7 +51,7 @@ import {
 export interface BackupOptions {
   /** The image's layers go into the file, too: it can be restored where the image is not known. */
   readonly withImage?: boolean;
-  /** A backup of the same container: only what has changed since is saved. */
+  /** A backup of the same container, by its file or its id: only what has changed since is saved. */
   readonly since?: string;
   readonly signal?: AbortSignal;
 }
@@ -80,15 +83,18 @@ export async function backupLocked(
 ): Promise<string> {
   const { config } = container;
   if (!config.image) throw noImage(config);
-  const base = since === undefined ? undefined : await readBase(since, file, config);
+  const base = since === undefined ? undefined : await readBase(engine, since, file, config);
   const id = randomBytes(16).toString("hex");
   const header: BackupHeader = { version: 1, id, ...(base ? { base: base.id } : {}) };
   await using output = openOutput(resolve(file));
   const trees = treesOf(engine, config);
   const volumes = volumesOf(engine, config);
+  let inventories: Inventories = {};
   const save = async (writer: ArchiveWriter) => {
     await writer.addText(HEADER, JSON.stringify(header));
-    const read = () => writeTrees(engine, writer, trees, base?.inventories ?? {});
+    const read = async () => {
+      inventories = await writeTrees(engine, writer, trees, base?.inventories ?? {});
+    };
     if (container.status === "running") await whileFrozen(engine, container, read);
     else await read();
     if (withImage) await writer.addStream("image", imageArchive(engine, config));
@@ -104,6 +110,7 @@ export async function backupLocked(
   };
   try {
     await output.write(save, signal);
+    writeLast(engine, config, { id, inventories });
   } catch (error) {
     if (signal?.aborted)
       throw new TsrunError("ABORTED", "the backup was aborted", { cause: error });
@@ -115,6 +122,37 @@ export async function backupLocked(
 function noImage({ name }: ContainerConfig): TsrunError {
   return new TsrunError("UNSUPPORTED", `the container "${name}" has no image to be a backup of`, {
     hint: "Its --rootfs is a directory of the host: save that directory.",
+  });
+}
+
+/** By tree. */
+type Inventories = Readonly<Record<string, Inventory>>;
+
+/**
+ * ROOT/containers/ID/last-backup.zst: what the last backup has found, so that the next one needs no more
+ * than its id. One that cannot be kept costs only that.
+ */
+function lastPath(engine: Engine, { id }: ContainerConfig): string {
+  return `${containerPaths(engine, id).dir}/last-backup.zst`;
+}
+
+function writeLast(engine: Engine, config: ContainerConfig, last: Base): void {
+  try {
+    const bytes = zstdCompressSync(JSON.stringify(last));
+    writeFileAtomic(lastPath(engine, config), bytes, { mode: 0o600 });
+  } catch (error) {
+    engine.warn(`the next backup of "${config.name}" needs this one's file: ${String(error)}`);
+  }
+}
+
+function readLast(engine: Engine, config: ContainerConfig, id: string): Base {
+  const path = lastPath(engine, config);
+  const last = existsSync(path)
+    ? (JSON.parse(zstdDecompressSync(readFileSync(path)).toString()) as Base)
+    : undefined;
+  if (last?.id === id) return last;
+  throw new TsrunError("NOT_FOUND", `the backup ${id} is not the last of "${config.name}"`, {
+    hint: "Name its file instead: of earlier ones, and of other containers, tsrun keeps nothing.",
   });
 }
 
@@ -152,8 +190,8 @@ async function writeTrees(
   engine: Engine,
   writer: ArchiveWriter,
   trees: readonly Tree[],
-  before: Readonly<Record<string, Inventory>>,
-): Promise<void> {
+  before: Inventories,
+): Promise<Inventories> {
   const inventories: Record<string, Inventory> = {};
   for (const [number, { name, kind, path }] of trees.entries()) {
     const inventory = readInventory(path);
@@ -164,6 +202,7 @@ async function writeTrees(
     faultPoint();
   }
   await writer.addText("inventory", JSON.stringify(inventories));
+  return inventories;
 }
 
 function packTree(
@@ -188,11 +227,17 @@ function imageArchive(engine: Engine, { image }: ContainerConfig): AsyncIterable
 
 interface Base {
   readonly id: string;
-  readonly inventories: Readonly<Record<string, Inventory>>;
+  readonly inventories: Inventories;
 }
 
 /** What a backup says of itself; only the container's own may be built upon. */
-async function readBase(file: string, output: string, config: ContainerConfig): Promise<Base> {
+async function readBase(
+  engine: Engine,
+  file: string,
+  output: string,
+  config: ContainerConfig,
+): Promise<Base> {
+  if (isBackupId(file) && !existsSync(file)) return readLast(engine, config, file);
   if (existsSync(output) && existsSync(file) && realpathSync(output) === realpathSync(file)) {
     throw new TsrunError(
       "INVALID_ARGUMENT",
@@ -215,7 +260,7 @@ async function readBase(file: string, output: string, config: ContainerConfig): 
 
 export interface ReadBackup {
   readonly manifest: BackupManifest;
-  readonly inventories: Readonly<Record<string, Inventory>>;
+  readonly inventories: Inventories;
 }
 
 /** Reads all of it, and throws IMAGE_INVALID unless every member is what was saved. */

@@ -162,6 +162,39 @@ describe("backup", () => {
     assert.match(own.stderr, /would replace what it builds on/);
   });
 
+  it("has the snapshots, and stands on its own where a clone stood on another's layers", async () => {
+    const write = (name: string, word: string) =>
+      cli.ok("exec", name, "sh", "-c", `echo ${word} > /word`);
+    await cli.ok("run", "-d", "--name", "base", "--stop-timeout", "0", "busybox", "sleep", "1000");
+    await write("base", "first");
+    await cli.ok("snapshot", "base", "one");
+    await write("base", "second");
+    await cli.ok("snapshot", "base", "two");
+    await write("base", "third");
+    await cli.ok("clone", "base", "branch", "--snapshot", "one");
+    const [base, branch, since] = ["base", "branch", "since"].map((name) => cli.file(name)) as [
+      string,
+      string,
+      string,
+    ];
+    const id = await cli.ok("backup", "base", base);
+    await cli.ok("backup", "branch", branch);
+    await write("base", "fourth");
+    await cli.ok("backup", "--incremental-since", id, "base", since);
+    await cli.ok("rm", "-f", "base", "branch");
+    await cli.ok("backup", "restore", base, since);
+    await cli.ok("backup", "restore", branch);
+    await cli.ok("start", "base", "branch");
+    assert.equal(await cli.ok("exec", "base", "cat", "/word"), "fourth");
+    assert.equal(await cli.ok("exec", "branch", "cat", "/word"), "first");
+    await cli.ok("stop", "base");
+    await cli.ok("restore", "base", "two");
+    await cli.ok("start", "base");
+    assert.equal(await cli.ok("exec", "base", "cat", "/word"), "second");
+    const unknown = await cli.run(["backup", "--incremental-since", id, "base", since]);
+    assert.match(unknown.stderr, /is not the last of "base"/);
+  });
+
   it("of a container that ends in between, or was never started, is complete", async () => {
     await cli.ok("create", "--name", "unstarted", "busybox", "echo", "started");
     const file = cli.file("unstarted.backup");
