@@ -157,14 +157,15 @@ function withOption(so: MountOptions, option: string, origin: string): MountOpti
   if (superblock) {
     return { ...so, superblock: (so.superblock & ~superblock[1]) | superblock[0] };
   }
-  if (WITHOUT_EFFECT.has(option) || /^[xX]-/.test(option)) return so;
+  // Of nothing nothing is asked: podman 5 writes such an option into its mounts for systemd.
+  if (option === "" || WITHOUT_EFFECT.has(option) || /^[xX]-/.test(option)) return so;
   refuse(option, origin);
   return { ...so, data: [...so.data, option] };
 }
 
 function refuse(option: string, origin: string): void {
   const reason = lookup(REFUSED, option);
-  if (reason === undefined && option !== "" && !option.includes("\0")) return;
+  if (reason === undefined && !option.includes("\0")) return;
   throw new TsrunError("INVALID_SPEC", `${origin}: the mount option "${option}" cannot be used`, {
     origin,
     ...(reason === undefined ? {} : { hint: sentence(reason) }),
