@@ -21,8 +21,7 @@ static _Noreturn void give_up(struct child *child, int error)
 	child->progress->state = PROGRESS_FAILED;
 	if (child->result >= 0)
 		report(child->result, REPORT_FAILED, op, -error, child->context->plan->ops[op].kind);
-	for (;;)
-		_exit(1);
+	sys_exit_group(1);
 }
 
 /* One byte from the stage: its go-ahead. Its end of file: the stage has gone, and so do we. */

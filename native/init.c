@@ -59,7 +59,7 @@ static _Noreturn void serve(pid_t command, const sigset_t *all)
 		int status = reap(command);
 
 		if (status >= 0)
-			_exit(status);
+			sys_exit_group(status);
 		int signal = sigwaitinfo(all, &info);
 		if (signal > 0 && is_forwarded(signal))
 			kill(command, signal);

@@ -47,7 +47,7 @@ describe("a hostile bundle", { skip: unavailable() ?? false }, () => {
         symlinkSync(aim, link);
         made.push(`${path} -> ${aim}`);
       }
-      host.assertHarmless(await runs(bundle), made.join(", "));
+      await host.assertHarmless(await runs(bundle), made.join(", "));
     }
   });
 
@@ -90,7 +90,7 @@ describe("a hostile bundle", { skip: unavailable() ?? false }, () => {
       const bundle = await host.bundle(goodConfig());
       await spoil(bundle.folder);
       const result = await runs(bundle);
-      host.assertHarmless(result, what);
+      await host.assertHarmless(result, what);
       assert.notEqual(result.status, 0);
     });
   }
@@ -101,7 +101,7 @@ describe("a hostile bundle", { skip: unavailable() ?? false }, () => {
       const passwd = join(bundle.folder, "rootfs/etc/passwd");
       rmSync(passwd);
       await host.run(["mknod", passwd, ...node.split(" ")]);
-      host.assertHarmless(await runs(bundle), node);
+      await host.assertHarmless(await runs(bundle), node);
     }
   });
 
@@ -115,7 +115,7 @@ describe("a hostile bundle", { skip: unavailable() ?? false }, () => {
       await once(child.stdout, "data");
       for (let round = 0; round < ROUNDS; round += 1) {
         const result = await runs(bundle);
-        host.assertHarmless(result, `${one} and ${other} exchanged, round ${round}`);
+        await host.assertHarmless(result, `${one} and ${other} exchanged, round ${round}`);
         results.push(result);
       }
     } finally {
@@ -176,7 +176,10 @@ describe("a hostile bundle", { skip: unavailable() ?? false }, () => {
       for (const command of ["start", "state"]) {
         host.assertNoCrash(await host.call(command, bundle.id), `${command} without "${gone}"`);
       }
-      host.assertHarmless(await host.call("delete", "--force", bundle.id), `without "${gone}"`);
+      await host.assertHarmless(
+        await host.call("delete", "--force", bundle.id),
+        `without "${gone}"`,
+      );
     }
   });
 });

@@ -30,7 +30,7 @@ describe("a hostile config.json", { skip: unavailable() ?? false }, () => {
       const { id, folder } = await host.bundle(goodConfig({ userNamespace }));
       const result = await host.call("run", "--bundle", folder, id);
       assert.equal(result.status, 0, result.stderr);
-      host.assertHarmless(result, "the good one");
+      await host.assertHarmless(result, "the good one");
     });
 
     it(`is run ${where}, or refused`, async () => {
@@ -44,11 +44,33 @@ describe("a hostile config.json", { skip: unavailable() ?? false }, () => {
         writeFileSync(join(folder, "config.json"), json);
         const result = await host.call("run", "--bundle", folder, id);
         if (result.status === 0) ran += 1;
-        host.assertHarmless(result, json);
+        await host.assertHarmless(result, json);
       }
       assert.ok(ran > 0 && ran < ROUNDS, `${ran} of ${ROUNDS} ran`);
     });
   }
+
+  it("a filter that forbids all system calls, to end too, is an error", async () => {
+    for (const [defaultAction, defaultErrnoRet] of [
+      ["SCMP_ACT_ERRNO", 1],
+      ["SCMP_ACT_ERRNO", 0],
+      ["SCMP_ACT_TRACE", 1],
+      ["SCMP_ACT_KILL_PROCESS"],
+      ["SCMP_ACT_KILL_THREAD"],
+      ["SCMP_ACT_TRAP"],
+    ]) {
+      const config = goodConfig() as { linux: { seccomp: unknown } };
+      config.linux.seccomp = {
+        defaultAction,
+        ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet }),
+      };
+      const { id, folder } = await host.bundle(config as never);
+      const result = await host.call("run", "--bundle", folder, id);
+      const what = JSON.stringify(config.linux.seccomp);
+      await host.assertHarmless(result, what);
+      assert.notEqual(result.status, 0, what);
+    }
+  });
 
   it("a process of exec's, or limits of update's, are taken or refused; the container goes on", async () => {
     const pick = random(SEED + 2);
@@ -71,6 +93,6 @@ describe("a hostile config.json", { skip: unavailable() ?? false }, () => {
       host.assertNoCrash(await host.call(...args), `${args[0]} ${json}`);
       assert.match((await host.call("state", id)).stdout, /"status": "running"/);
     }
-    host.assertHarmless(await host.call("delete", "--force", id), "the container");
+    await host.assertHarmless(await host.call("delete", "--force", id), "the container");
   });
 });
