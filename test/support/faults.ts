@@ -58,18 +58,23 @@ export interface Scenario {
   readonly given: readonly (readonly string[])[];
   /** What must work after it, whatever the kill has left. */
   readonly afterwards: readonly (readonly string[])[];
+  /** What removes what is not the container's; it works whether there is anything or not. */
+  readonly finally?: readonly (readonly string[])[];
+  /** How many steps are tried; all without it. */
+  readonly steps?: number;
 }
 
 export const CREATE = ["create", "--name", NAME, "--stop-timeout", "0", "busybox", "sleep", "1000"];
 
 /** The container is removed whatever is left of it; the same name can be used at once. */
-async function cleanUp(): Promise<void> {
+async function cleanUp(others: readonly (readonly string[])[]): Promise<void> {
   await succeed("ps", "-a");
-  const removed = await tsrun(["rm", "-f", NAME]);
+  const removed = await tsrun(["rm", "-f", "-v", NAME]);
   assert.ok(
     removed.exitCode === 0 || /no container/.test(removed.stderr),
     `rm -f: exit ${removed.exitCode}: ${removed.stderr}`,
   );
+  for (const args of others) await succeed(...args);
   await createAgain();
   await assertHostUnchanged(host);
 }
@@ -89,7 +94,7 @@ export async function strike(scenario: Scenario, fault: string): Promise<Result>
   for (const args of scenario.given) await succeed(...args);
   const result = await tsrun(scenario.command, fault);
   if (await exists()) for (const args of scenario.afterwards) await succeed(...args);
-  await cleanUp();
+  await cleanUp(scenario.finally ?? []);
   return result;
 }
 
