@@ -26,10 +26,22 @@ export function globSource(
     .join("");
 }
 
+/** A class that cannot be, such as [z-a], stands for itself. */
 function classSource(inside: string): string {
   const negated = /^[!^]/.test(inside);
   const members = (negated ? inside.slice(1) : inside).replace(/[\\[\]^]/g, "\\$&");
-  return `[${negated ? "^" : ""}${members}]`;
+  const source = `[${negated ? "^" : ""}${members}]`;
+  return members !== "" && isPattern(source) ? source : quoted(`[${inside}]`);
+}
+
+function isPattern(source: string): boolean {
+  try {
+    new RegExp(source);
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
 }
 
 function quoted(text: string): string {

@@ -27,6 +27,11 @@ export interface RawFile {
 /** Throws INVALID_ARGUMENT, naming the line. `file` is only for the message. */
 export function parseLines(text: string, file: string): RawFile {
   const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
+  const binary = lines.findIndex((line) => line.includes("\0"));
+  if (binary >= 0) {
+    const hint = "Is it a Containerfile?";
+    throw invalidLine({ file, line: binary + 1 }, "there is a NUL byte in it", hint);
+  }
   const escapeChar = parseEscape(lines, file);
   const reader = new LineReader(lines, escapeChar, file);
   const instructions: RawInstruction[] = [];

@@ -1,8 +1,10 @@
 /**
  * RUN --mount=type=…,target=… docs.docker.com/reference/dockerfile "RUN --mount"; Containerfile(5).
  */
+
 import { posix } from "node:path";
 import { invalidLine, type LinePlace } from "./line-error.ts";
+import { own } from "./own.ts";
 import type { FileSource, RunMount } from "./step.ts";
 
 export interface MountContext {
@@ -17,7 +19,7 @@ type Fields = ReadonlyMap<string, string>;
 export function parseRunMount(text: string, context: MountContext): RunMount {
   const fields = parseFields(text);
   const type = fields.get("type") ?? "bind";
-  const kind = KINDS[type];
+  const kind = own(KINDS, type);
   if (!kind) {
     const hint = `It can be ${Object.keys(KINDS).join(", ")}.`;
     throw invalidLine(context.place, `--mount has no type "${type}"`, hint);
@@ -44,7 +46,7 @@ function parseFields(text: string): Fields {
     text.split(",").map((field) => {
       const [, name = "", value = "true"] = /^([^=]*)(?:=(.*))?$/s.exec(field) ?? [];
       const lower = name.trim().toLowerCase();
-      return [ALIASES[lower] ?? lower, value];
+      return [own(ALIASES, lower) ?? lower, value];
     }),
   );
 }

@@ -1,10 +1,12 @@
 /**
  * Which stages a build needs, and which of them wait for which.
  */
+
 import { TsrunError } from "../base/errors.ts";
 import { ExpandError, expandWord, type Lookup } from "./expand.ts";
 import type { Containerfile, Flags, StageText, Statement } from "./instruction.ts";
 import { invalidLine } from "./line-error.ts";
+import { own } from "./own.ts";
 
 /** What a stage, or files in it, come from. */
 export type Source =
@@ -60,10 +62,12 @@ function resolveGlobals(
   const known = new Map<string, string>();
   for (const { line, instruction } of globals) {
     for (const { name, value } of instruction.args) {
-      const lookup: Lookup = (wanted) => known.get(wanted) ?? builtin[wanted];
+      const lookup: Lookup = (wanted) => known.get(wanted) ?? own(builtin, wanted);
       const fallback =
-        value === undefined ? builtin[name] : expandAt({ file, line }, value, lookup, escapeChar);
-      const resolved = buildArgs[name] ?? fallback;
+        value === undefined
+          ? own(builtin, name)
+          : expandAt({ file, line }, value, lookup, escapeChar);
+      const resolved = own(buildArgs, name) ?? fallback;
       if (resolved !== undefined) known.set(name, resolved);
     }
   }

@@ -1,6 +1,7 @@
 /**
  * A stage's instructions as steps: variables are put in, and the configuration after each is known.
  */
+
 import { posix } from "node:path";
 import type { ImageProcessConfig } from "../images/index.ts";
 import { ExpandError, expandWord, expandWords, type Lookup } from "./expand.ts";
@@ -16,6 +17,7 @@ import type {
   Words,
 } from "./instruction.ts";
 import { invalidLine } from "./line-error.ts";
+import { own } from "./own.ts";
 import { parseRunMount } from "./parse-mount.ts";
 import {
   commandArgs,
@@ -156,8 +158,8 @@ class StepPlanner {
     const { globals, builtin, buildArgs } = this.#request;
     for (const { name, value } of args) {
       const fallback =
-        value === undefined ? (globals.get(name) ?? builtin[name]) : this.#expand(value);
-      const resolved = buildArgs[name] ?? fallback;
+        value === undefined ? (globals.get(name) ?? own(builtin, name)) : this.#expand(value);
+      const resolved = own(buildArgs, name) ?? fallback;
       if (resolved === undefined) this.#args.delete(name);
       else this.#args.set(name, resolved);
     }
@@ -214,7 +216,7 @@ class StepPlanner {
     const env = { ...Object.fromEntries(this.#args), ...Object.fromEntries(envOf(config)) };
     const { buildArgs } = this.#request;
     const hidden = PROXY_ARGS.flatMap((name) => {
-      const value = env[name] === undefined ? buildArgs[name] : undefined;
+      const value = env[name] === undefined ? own(buildArgs, name) : undefined;
       return value === undefined ? [] : [[name, value] as const];
     });
     const mounts = flagValues(flags, "mount").map((text) =>

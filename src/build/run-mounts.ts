@@ -1,6 +1,7 @@
 /**
  * The mounts of a RUN: what they show, made ready for as long as it runs.
  */
+
 import {
   chmodSync,
   chownSync,
@@ -25,6 +26,7 @@ import {
 import type { ImageDrafts } from "../images/index.ts";
 import { claimCacheDirectory } from "./cache-mount.ts";
 import { type FileTree, findFiles, walkFiles } from "./files.ts";
+import { own } from "./own.ts";
 import { type RunAction, type RunMount, scriptPath } from "./step.ts";
 import { writeFiles } from "./write-files.ts";
 
@@ -98,7 +100,7 @@ export class RunMounts implements Disposable {
 
   #secret({ id, target, env, required, mode, uid, gid }: Mount<"secret">): void {
     const { secrets, secretsDirectory } = this.#context;
-    const value = secrets[id];
+    const value = own(secrets, id);
     if (value === undefined) {
       if (!required) return;
       throw new TsrunError("NOT_FOUND", `there is no secret "${id}"`, {

@@ -161,6 +161,7 @@ describe("instructions", () => {
   });
 
   it("say with the line what is wrong", () => {
+    fails("FROM a\nRUN \0", /Containerfile:2: there is a NUL byte in it/);
     fails("RUN x", /Containerfile:1: RUN stands before the first FROM/);
     fails("# nothing", /there is no FROM/);
     fails("FROM a\n\nBOGUS x", /Containerfile:3: "BOGUS" is no instruction/);

@@ -184,6 +184,13 @@ describe("planning steps", () => {
     assert.throws(() => mountOf("type=tmpfs,target=/t,x=1"), /does not know "x"/);
   });
 
+  it("takes no name for what every object of JavaScript has", () => {
+    const step = runOf("FROM a\nARG constructor\nARG toString=1\nRUN x");
+    assert.deepEqual(step.env, { toString: "1" });
+    assert.throws(() => runOf("FROM a\nRUN --mount=type=constructor,target=/x x"), /has no type/);
+    assert.throws(() => stagesOf("ARG constructor\nFROM $constructor"), /names no image/);
+  });
+
   it("writes the history as podman does", () => {
     const text = "FROM a\nARG X=1\nENV  A=1\nRUN echo hi";
     assert.deepEqual(
