@@ -8,7 +8,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { StringDecoder } from "node:string_decoder";
-import { busyboxRoot, debianRoot } from "../test/support/roots.ts";
+import { busyboxRoot, debian13Root, debianRoot } from "../test/support/roots.ts";
 import { EmulatorCrash, prepareKernel, runInVm, vmUnavailable } from "../test/support/vm.ts";
 import { type Command, PROJECT, runCommand, STATIC_CHECKS } from "./command.ts";
 import { installMissing, TEST_PACKAGES } from "./packages.mjs";
@@ -29,6 +29,9 @@ interface Suite {
   readonly run: (files: readonly string[], report: Report) => Promise<void>;
 }
 
+const ENGINES = suiteOfFiles("test/engines/{podman,containerd,docker}.test.ts", {
+  needsRoot: true,
+});
 const SUITES: Readonly<Record<string, Suite>> = {
   check: { needsRoot: false, run: (_, report) => runCommands(STATIC_CHECKS, report) },
   unit: suiteOfFiles("test/unit/**/*.test.ts", { needsRoot: false }),
@@ -50,15 +53,30 @@ const SUITES: Readonly<Record<string, Suite>> = {
   conformance: suiteOfFiles("test/conformance/**/*.test.ts", { needsRoot: true }),
   /** podman, containerd and Docker over tsrun-oci. */
   engines: suiteOfFiles("test/engines/**/*.test.ts", { needsRoot: true }),
+  /** The same with Debian 13's engines, in a tree of their own: only when it is asked for by its name. */
+  engines13: {
+    ...ENGINES,
+    run: async (engineFiles, onResult) => {
+      process.env["TSRUN_ENGINES_ROOT"] = await debian13Root();
+      try {
+        await ENGINES.run(engineFiles, onResult);
+      } finally {
+        delete process.env["TSRUN_ENGINES_ROOT"];
+      }
+    },
+  },
   e2e: suiteOfFiles("test/e2e/**/*.test.ts", { needsRoot: true }),
   vm: { needsRoot: true, files: vmFiles, run: runFilesInVm },
 };
 
 /** Suites that run beside each other; those of one lane follow each other. */
 const LANES = [
-  ["check", "unit", "native", "stage", "kernel", "conformance", "engines", "e2e"],
+  ["check", "unit", "native", "stage", "kernel", "conformance", "engines", "engines13", "e2e"],
   ["vm"],
 ];
+/** They take long, and are run by their names alone. */
+const OPTIONAL = ["engines13"];
+const DEFAULT = Object.keys(SUITES).filter((name) => !OPTIONAL.includes(name));
 
 const startedAt = performance.now();
 // With it every Node that a test starts would read all certificates first: 50 ms.
@@ -82,8 +100,8 @@ function parseArguments(args: readonly string[]): { suites: Set<string>; files: 
   const chosen = new Set(args.filter((arg) => Object.hasOwn(SUITES, arg)));
   const paths = args.filter((arg) => !chosen.has(arg)).flatMap(testFilesAt);
   if (chosen.size > 0) return { suites: chosen, files: paths };
-  if (paths.length === 0) return { suites: new Set(Object.keys(SUITES)), files: [] };
-  const host = Object.keys(SUITES).filter((name) => name !== "vm");
+  if (paths.length === 0) return { suites: new Set(DEFAULT), files: [] };
+  const host = DEFAULT.filter((name) => name !== "vm");
   return { suites: new Set(host.filter((name) => filesOf(name, paths).length > 0)), files: paths };
 }
 
@@ -121,7 +139,7 @@ async function prepare(): Promise<void> {
   const below = (...folders: string[]) =>
     chosenFiles.every((file) => folders.some((folder) => file.startsWith(`test/${folder}/`)));
   if (below("unit")) return;
-  const everything = suites.size === Object.keys(SUITES).length;
+  const everything = DEFAULT.every((name) => suites.has(name));
   if (everything || process.env["CI"] !== undefined) installMissing(TEST_PACKAGES, say);
   // Kernel tests run the sources as they are, over the native launcher.
   const argv: Command["argv"] = below("unit", "native", "kernel", "vm")

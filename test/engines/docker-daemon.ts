@@ -5,6 +5,9 @@ import { Client, type PrivateHost, RUNTIME, unavailable } from "./private-host.t
 export const dockerUnavailable = () =>
   unavailable("/usr/sbin/dockerd", "/usr/bin/containerd", "/usr/bin/docker");
 
+/** Debian 13's, of the suite engines13. */
+const inTree = process.env["TSRUN_ENGINES_ROOT"] !== undefined;
+
 /** The daemon's client, when it serves. */
 export async function startDocker(host: PrivateHost): Promise<Client> {
   const config = host.file("daemon.json");
@@ -16,7 +19,8 @@ export async function startDocker(host: PrivateHost): Promise<Client> {
       ...{ pidfile: host.file("pid"), hosts: [`unix://${socket}`] },
       ...{ "storage-driver": "vfs", bip: "172.31.255.1/24" },
       // What a root without CAP_SYS_RESOURCE may set.
-      "oom-score-adjust": 0,
+      // Docker 26 has none, and needs none.
+      ...(inTree ? {} : { "oom-score-adjust": 0 }),
       "default-ulimits": { nofile: { Name: "nofile", Soft: 20_000, Hard: 20_000 } },
       "default-runtime": "tsrun",
       runtimes: { tsrun: { path: RUNTIME } },

@@ -18,10 +18,12 @@ import {
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { cacheDirectory } from "../support/cache.ts";
 import { type CliOptions, type CliResult, runProgram } from "../support/cli.ts";
 import { cgroup2MountPoint } from "../support/host.ts";
 import { busyboxRoot } from "../support/roots.ts";
 
+const PROJECT = join(import.meta.dirname, "../..");
 /** The built runtime, or another one to compare with. */
 export const RUNTIME = process.env["RUNTIME"] || join(import.meta.dirname, "../../bin/tsrun-oci");
 const TIMEOUT_MS = 120_000;
@@ -43,6 +45,7 @@ export class PrivateHost implements AsyncDisposable {
     mkdirSync(this.#cgroup);
     mkdirSync(join(this.#cgroup, "holder"));
     this.#holder = spawn(join(import.meta.dirname, "private-host.sh"), [this.#cgroup, ...init], {
+      env: { ...process.env, TSRUN_ENGINES_SHARED: `${PROJECT}:${cacheDirectory()}` },
       stdio: ["ignore", "pipe", "inherit"],
     });
   }

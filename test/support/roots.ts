@@ -35,29 +35,45 @@ export function debianRootUnavailable(): string | undefined {
 
 /** The folder of a small Debian 12 with python3 and perl; the first call on a machine takes a minute. */
 export function debianRoot(): Promise<string> {
-  return cachedFolder(
-    ["roots/debian", DEBIAN_SUITE, ...DEBIAN_PACKAGES].join("-"),
-    async (folder) => {
-      const options = [
-        "--variant=minbase",
-        `--include=${DEBIAN_PACKAGES.join(",")}`,
-        "--mode=root",
-        "--quiet",
-        // Documentation and caches are two thirds of the files, and no test reads them.
-        "--dpkgopt=path-exclude=/usr/share/doc/*",
-        "--dpkgopt=path-exclude=/usr/share/man/*",
-        "--dpkgopt=path-exclude=/usr/share/locale/*",
-        ...proxyOptions(),
-      ];
-      const { status, error, stderr } = spawnSync(
-        "mmdebstrap",
-        [...options, DEBIAN_SUITE, folder, debianMirror()],
-        { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] },
-      );
-      if (error !== undefined) throw error;
-      if (status !== 0) throw new Error(`mmdebstrap failed (${status}): ${stderr}`);
-    },
-  );
+  return debianTree(DEBIAN_SUITE, DEBIAN_PACKAGES);
+}
+
+const ENGINE_PACKAGES = [
+  ...["podman", "buildah", "conmon", "netavark", "containerd", "docker.io", "docker-cli"],
+  ...["runc", "crun", "iptables", "iproute2", "procps", "util-linux", "python3", "libseccomp2"],
+];
+
+/** The folder of a Debian 13 with podman 5, containerd 1.7 and Docker 26; the first call takes some minutes. */
+export function debian13Root(): Promise<string> {
+  return debianTree("trixie", ENGINE_PACKAGES, "engines");
+}
+
+/** The name stands for the packages where they are many. */
+function debianTree(
+  suite: string,
+  packages: readonly string[],
+  name = packages.join("-"),
+): Promise<string> {
+  return cachedFolder(`roots/debian-${suite}-${name}`, async (folder) => {
+    const options = [
+      "--variant=minbase",
+      `--include=${packages.join(",")}`,
+      "--mode=root",
+      "--quiet",
+      // Documentation and caches are two thirds of the files, and no test reads them.
+      "--dpkgopt=path-exclude=/usr/share/doc/*",
+      "--dpkgopt=path-exclude=/usr/share/man/*",
+      "--dpkgopt=path-exclude=/usr/share/locale/*",
+      ...proxyOptions(),
+    ];
+    const { status, error, stderr } = spawnSync(
+      "mmdebstrap",
+      [...options, suite, folder, debianMirror()],
+      { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] },
+    );
+    if (error !== undefined) throw error;
+    if (status !== 0) throw new Error(`mmdebstrap failed (${status}): ${stderr}`);
+  });
 }
 
 /** The mirror that this machine's own apt uses for Debian's main section. */
