@@ -58,11 +58,12 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
     printLine(image.id);
     return 0;
   } catch (error) {
-    progress.end();
     if (error instanceof BuildFailure) {
+      progress.failed();
       printError(errorText(error, { debug: globals.debug }));
       return error.status;
     }
+    progress.end();
     return statusOfEndedStart(error, signals);
   }
 }

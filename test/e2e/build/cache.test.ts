@@ -108,6 +108,11 @@ describe("a build that fails", () => {
     assert.match(stderr, /^out$/m);
     assert.match(stderr, /^err$/m);
     assert.match(stderr, /^Error: Containerfile:5: "RUN echo out.*" failed: exit status 7$/m);
+    const quiet = await build(cli, text, {}, ["-q"]);
+    assert.match(
+      quiet.stderr,
+      /^out\nerr\nError: Containerfile:5|^err\nout\nError: Containerfile:5/,
+    );
     assert.equal(await cli.ok("ps", "-a", "-q"), "");
     assert.doesNotMatch(await cli.ok("images"), /never|<none>/);
     const root = String(cli.env["TSRUN_ROOT"]);
