@@ -1,16 +1,17 @@
 import { listSnapshots } from "../../engine/index.ts";
 import { openEngineFor } from "../engine-context.ts";
-import { humanSize } from "../format/human.ts";
+import { humanAgo, humanSize } from "../format/human.ts";
 import { formatListing, lines } from "../format/rows.ts";
 import { print } from "../output.ts";
 import type { CommandCall } from "../table/types.ts";
 
-const TABLE = "{{.Name}}\t{{.CreatedAt}}\t{{.Size}}\t{{.Layers}}\t{{.Taken}}";
-const HEADINGS = { CreatedAt: "CREATED", Taken: "TAKEN WHILE" };
+const TABLE = "{{.Name}}\t{{.Created}}\t{{.Size}}\t{{.Layers}}\t{{.Taken}}";
+const HEADINGS = { Taken: "TAKEN WHILE" };
 
 export async function run({ options, operands, globals }: CommandCall): Promise<void> {
   const [ref = ""] = operands;
   const format = options.value("format");
+  const now = new Date();
   const snapshots = await listSnapshots(openEngineFor(globals), ref);
   if (options.flag("quiet") && format === undefined) {
     print(lines(snapshots.map(({ name }) => name)));
@@ -18,6 +19,7 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
   }
   const rows = snapshots.map(({ name, createdAt, size, frozen, running }) => ({
     Name: name,
+    Created: humanAgo(new Date(createdAt), now),
     CreatedAt: createdAt,
     Size: humanSize(size, " "),
     RawSize: size,
