@@ -94,6 +94,19 @@ describe("tsrun commit", () => {
     assert.deepEqual(await list("flat:1"), await list("steps:1"));
   });
 
+  it("puts what came before a snapshot into a layer of its own", async () => {
+    const script =
+      "if [ -e /one ]; then rm /gone; echo 2 > /two; else echo 1 > /one; echo > /gone; fi";
+    await cli.ok("run", "--name", "frozen", "busybox", "sh", "-c", script);
+    await cli.ok("snapshot", "frozen");
+    await cli.ok("start", "--attach", "frozen");
+    await cli.ok("commit", "-q", "frozen", "frozen:1");
+    const shown = "cat /one /two; test -e /gone || echo gone";
+    assert.equal(await cli.ok("run", "--rm", "frozen:1", "sh", "-c", shown), "1\n2\ngone");
+    assert.equal((await inspect("frozen:1")).RootFS.Layers.length, 3);
+    assert.equal(await cli.ok("diff", "frozen"), "A /one\nA /two");
+  });
+
   it("lets a container that runs go on, also when it stood still meanwhile", async () => {
     await cli.ok(
       "run",
