@@ -5,7 +5,7 @@
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { hasErrno } from "../../base/errors.ts";
+import { hasErrno, TsrunError } from "../../base/errors.ts";
 import { faultPoint } from "../../base/fault.ts";
 import { removeTree } from "../../ffi/index.ts";
 import { diskPaths, unmountDisk } from "../disk/mount.ts";
@@ -104,7 +104,8 @@ async function setRubbishAside(
   held: ContainerId | undefined,
 ): Promise<readonly string[]> {
   using _one = await lockShared(engine, "layers");
-  const needed = readNeededLayers(engine);
+  const needed = readNeededOrWarn(engine);
+  if (!needed) return [];
   return [...new Set(containers)].flatMap((id) => {
     using lock = id === held ? NO_LOCK : lockIfGone(engine, id);
     const rubbish = lock && findRubbish(engine, id, needed);
@@ -114,6 +115,17 @@ async function setRubbishAside(
     if (rubbish.whole) return [dir];
     return rubbish.paths.flatMap((path) => setAside(path) ?? []);
   });
+}
+
+/** What a damaged record needs is not known: then nothing is deleted until it is repaired. */
+function readNeededOrWarn(engine: Engine): ReadonlySet<string> | undefined {
+  try {
+    return readNeededLayers(engine);
+  } catch (error) {
+    if (!(error instanceof TsrunError)) throw error;
+    engine.warn(`layers that nobody needs may stay for now: ${error.message}`);
+    return undefined;
+  }
 }
 
 const NO_LOCK: Lock = { [Symbol.dispose]: () => {} };
