@@ -12,7 +12,7 @@ import { mutate, random } from "../../support/mutate-json.ts";
 import { goodConfig } from "./good-config.ts";
 import { SealedHost } from "./sealed-host.ts";
 
-const ROUNDS = Number(process.env["TSRUN_FUZZ_ROUNDS"] ?? 40);
+const ROUNDS = Number(process.env["TSRUN_FUZZ_ROUNDS"] ?? 25);
 const SEED = Number(process.env["TSRUN_FUZZ_SEED"] ?? 0x6f63_6921);
 
 describe("a hostile config.json", { skip: unavailable() ?? false }, () => {
