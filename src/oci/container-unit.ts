@@ -118,12 +118,15 @@ async function limitTasks(
   updateCgroup(`${readHierarchy().mountPoint}${cgroupsPath}`, resources);
 }
 
+/** Not there where systemd is another container's: then it is asked. */
+const TRANSIENT = "/run/systemd/transient";
+
 /**
  * What processes it has must be dead by now: systemd would ask them first to end. As a rule the unit went
  * with them, and with it its file: then there is nothing to ask for. systemd.unit(5), "Unit File Load Path".
  */
 export async function stopUnit(name: string): Promise<void> {
-  if (!existsSync(`/run/systemd/transient/${name}`)) return;
+  if (existsSync(TRANSIENT) && !existsSync(`${TRANSIENT}/${name}`)) return;
   await using systemd = await connectSystemd();
   await systemd.stopUnit(name);
 }
