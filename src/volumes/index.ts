@@ -5,7 +5,7 @@
  */
 export { isMounted, mountVolume, unmountVolume } from "./mount.ts";
 export { parseVolumeName, randomVolumeName } from "./name.ts";
-export { type Backing, planBacking } from "./plan-backing.ts";
+export { type Backing, isMountedBacking, planBacking } from "./plan-backing.ts";
 export { type CopyUpState, type VolumeRecord, volumePaths } from "./record.ts";
 export {
   abandonedVolumes,

@@ -4,6 +4,7 @@
  *     ROOT/volumes/NAME/volume.json   VolumeRecord
  *     ROOT/volumes/NAME/_data         what is in it; where it is a file system of its own, mounted here
  *                                     while a container uses it
+ *     ROOT/volumes/NAME/disk.img      where it has a size, the file system that is mounted on _data
  *     ROOT/volumes/.new-*, .old-*     one that is just being made or removed
  *
  * A volume exists from the renaming of its whole directory to its name, until the directory is renamed
@@ -35,6 +36,8 @@ export interface VolumePaths {
   readonly dir: string;
   readonly record: string;
   readonly data: string;
+  /** Where the volume has a size: its file system, as a file. */
+  readonly image: string;
 }
 
 export function volumesDirectory(root: string): string {
@@ -43,7 +46,7 @@ export function volumesDirectory(root: string): string {
 
 export function volumePaths(root: string, name: string): VolumePaths {
   const dir = `${volumesDirectory(root)}/${name}`;
-  return { dir, record: `${dir}/volume.json`, data: `${dir}/_data` };
+  return { dir, record: `${dir}/volume.json`, data: `${dir}/_data`, image: `${dir}/disk.img` };
 }
 
 /** Throws STORE_UNAVAILABLE for what is no record of this volume. */

@@ -34,8 +34,8 @@ export function createVolume(
   root: string,
   record: VolumeRecord,
   backing: Backing,
-  /** Puts into the new directory what the volume begins with. */
-  fill: (data: string) => void = () => {},
+  /** Puts into the new volume's directory, which has an empty _data, what it begins with. */
+  fill: (directory: string) => void = () => {},
 ): VolumeLock | undefined {
   const directory = volumesDirectory(root);
   const hidden = `${directory}/.new-${randomHex(8)}`;
@@ -51,7 +51,7 @@ export function createVolume(
   if (backing.kind === "directory") {
     chownSync(`${hidden}/_data`, backing.uid ?? -1, backing.gid ?? -1);
   }
-  fill(`${hidden}/_data`);
+  fill(hidden);
   writeFileAtomic(`${hidden}/volume.json`, encode(record), { mode: 0o600, durable: true });
   faultPoint();
   if (!renameTo(hidden, volumePaths(root, record.name).dir)) return undefined;

@@ -39,17 +39,18 @@ export const VOLUME_COMMANDS: readonly CommandSpec[] = [
         short: "o",
         kind: "list",
         placeholder: "KEY=VALUE",
-        summary: "type=, device= and o=, as mount(8) has them; o=uid=,gid= for the owner",
+        summary: "size=, the most it may hold; type=, device= and o= of mount(8); o=uid=,gid=",
       },
       { name: "label", short: "l", kind: "list", placeholder: "KEY=VALUE", summary: "A label" },
       { name: "ignore", kind: "flag", summary: "Do not mind one that is there already" },
     ],
     description: [
       "Makes a volume, with a random name if none is given, and prints the name. run and create make the volumes that they name, so this is for those with labels or options.",
-      "With no type the volume is a directory of the store. With type=tmpfs or a device it is mounted while containers use it; with o=bind and device=DIR it is a directory of the host.",
+      "With no type the volume is a directory of the store. With a size, type=tmpfs or a device it is mounted while containers use it; with o=bind and device=DIR it is a directory of the host.",
     ],
     examples: [
       { command: "tsrun volume create data", meaning: "A directory of its own" },
+      { command: "tsrun volume create --opt size=1g data", meaning: "That can hold no more" },
       {
         command: "tsrun volume create --opt type=tmpfs --opt o=size=64m scratch",
         meaning: "In memory, shared by those who use it at the same time",

@@ -89,6 +89,8 @@ export async function backupLocked(
   await using output = openOutput(resolve(file));
   const trees = treesOf(engine, config);
   const volumes = volumesOf(engine, config);
+  const sized = volumes.find(({ options }) => planBacking(options).kind === "image");
+  if (sized) throw hasSize(sized.name);
   let inventories: Inventories = {};
   const save = async (writer: ArchiveWriter) => {
     await writer.addText(HEADER, JSON.stringify(header));
@@ -154,6 +156,16 @@ function readLast(engine: Engine, config: ContainerConfig, id: string): Base {
   throw new TsrunError("NOT_FOUND", `the backup ${id} is not the last of "${config.name}"`, {
     hint: "Name its file instead: of earlier ones, and of other containers, tsrun keeps nothing.",
   });
+}
+
+function hasSize(volume: string): TsrunError {
+  return new TsrunError(
+    "UNSUPPORTED",
+    `the volume "${volume}" has a size, and cannot be in a backup`,
+    {
+      hint: `Save it by itself: \`tsrun volume export -o FILE ${volume}\`.`,
+    },
+  );
 }
 
 interface Tree {

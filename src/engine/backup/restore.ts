@@ -321,8 +321,8 @@ function fillVolumes(
     const copyUp = tree === undefined ? "pending" : "done";
     const volume = { ...newVolume({ name, labels, options, anonymous }), copyUp } as const;
     const lock = inStore("make the volume", name, () =>
-      createVolume(engine.root, volume, planBacking(options), (data) => {
-        if (tree !== undefined) renameSync(tree, data); // onto an empty directory
+      createVolume(engine.root, volume, planBacking(options), (directory) => {
+        if (tree !== undefined) renameSync(tree, `${directory}/_data`); // onto an empty one
       }),
     );
     if (!lock) {

@@ -1,17 +1,20 @@
 /**
  * Volumes as the engine's user names them.
  */
-import { createReadStream } from "node:fs";
+import { createReadStream, renameSync } from "node:fs";
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { hasErrno, TsrunError } from "../../base/errors.ts";
 import { faultPoint } from "../../base/fault.ts";
+import { UndoStack } from "../../base/undo.ts";
 import { openRoot } from "../../ffi/index.ts";
 import { checkArchive, decompress, packBelow, treeSize, unpackTar } from "../../images/index.ts";
 import {
+  type Backing,
   createVolume as createInStore,
   deleteVolume,
   isMounted,
+  isMountedBacking,
   listVolumes as listInStore,
   lockVolume,
   mountVolume,
@@ -23,6 +26,8 @@ import {
   volumePaths,
   writeVolume,
 } from "../../volumes/index.ts";
+import { makeStaging } from "../backup/staging.ts";
+import { createImage } from "../disk/image.ts";
 import type { Engine } from "../engine.ts";
 import { recordVolumeEvent } from "../events/record.ts";
 import type { ContainerConfig } from "../records.ts";
@@ -68,7 +73,13 @@ export async function createVolume(engine: Engine, creation: VolumeCreation = {}
   const backing = planBacking(options);
   const anonymous = false;
   const record = newVolume({ name, anonymous, labels, options });
-  const made = inStore("make the volume", name, () => createInStore(engine.root, record, backing));
+  await using undo = new UndoStack();
+  const image = backing.kind === "image" ? await makeImage(engine, backing, undo) : undefined;
+  const made = inStore("make the volume", name, () =>
+    createInStore(engine.root, record, backing, (directory) => {
+      if (image !== undefined) renameSync(image, `${directory}/disk.img`);
+    }),
+  );
   if (made) {
     recordVolumeEvent(engine, name, "create");
     made[Symbol.dispose]();
@@ -78,6 +89,17 @@ export async function createVolume(engine: Engine, creation: VolumeCreation = {}
   throw new TsrunError("NAME_IN_USE", `there is a volume "${name}" already`, {
     hint: "Use it, choose another name, or add --ignore where it may be there.",
   });
+}
+
+/** Where nobody looks for it: making a file system takes its time. */
+async function makeImage(
+  engine: Engine,
+  { sizeBytes }: Extract<Backing, { readonly kind: "image" }>,
+  undo: UndoStack,
+): Promise<string> {
+  const image = `${makeStaging(engine, undo)}/disk.img`;
+  await createImage(image, { sizeBytes }, undo);
+  return image;
 }
 
 export interface VolumeFilters {
@@ -116,7 +138,7 @@ function viewOf(
   return {
     ...{ name, driver, createdAt, labels, options, anonymous },
     mountpoint: backing.kind === "bind" ? backing.path : data,
-    mounted: backing.kind === "mount" && isMounted(data),
+    mounted: isMountedBacking(backing) && isMounted(data),
     needsCopyUp: copyUp !== "done",
     users: users.map(({ id, name: user }) => ({ id, name: user })),
   };
@@ -273,7 +295,7 @@ export async function pruneVolumes(
 
 /** Bytes of disk in the store; a directory of the host behind it does not count. */
 export function readVolumeSize(engine: Engine, name: string): number {
-  return treeSize(volumePaths(engine.root, name).data, new Set());
+  return treeSize(volumePaths(engine.root, name).dir, new Set());
 }
 
 /** The volume's files as a tar archive. Nobody removes it meanwhile; who writes in it is not stopped. */
@@ -319,15 +341,16 @@ async function withFiles(
   use: (path: string, record: VolumeRecord) => Promise<void>,
 ): Promise<void> {
   const { name, options } = findVolume(engine, ref);
-  const mounts = planBacking(options).kind === "mount";
+  const mounts = isMountedBacking(planBacking(options));
   using held = await lockVolume(engine.root, name, mounts ? "exclusive" : kind);
   const record = held && readVolume(engine.root, name);
   if (!record) throw new TsrunError("NOT_FOUND", `there is no volume "${name}" any more`);
   const backing = planBacking(record.options);
   if (backing.kind === "bind") return use(backing.path, record);
-  const { data } = volumePaths(engine.root, name);
+  const paths = volumePaths(engine.root, name);
+  const { data } = paths;
   if (backing.kind === "directory" || isMounted(data)) return use(data, record);
-  await mountVolume(backing, data);
+  await mountVolume(backing, paths);
   try {
     await use(data, record);
   } finally {

@@ -8,6 +8,7 @@ import type { RootMount } from "../../spec/index.ts";
 import {
   type Backing,
   isMounted,
+  isMountedBacking,
   listVolumes,
   lockVolume,
   mountVolume,
@@ -57,7 +58,7 @@ export async function prepareVolumes(
       for (const mount of uses) {
         await prepareVolume(engine, { record: ready, backing, mount, root, owner });
       }
-      if (backing.kind !== "mount") lock[Symbol.dispose]();
+      if (!isMountedBacking(backing)) lock[Symbol.dispose]();
     }
     return held;
   } catch (error) {
@@ -69,7 +70,7 @@ export async function prepareVolumes(
 /** The container's record keeps it from being removed, and there is nothing to be done. */
 function isReady(record: VolumeRecord | undefined, uses: readonly VolumeMount[]): boolean {
   if (!record || uses.some(({ chown }) => chown)) return false;
-  return record.copyUp === "done" && planBacking(record.options).kind !== "mount";
+  return record.copyUp === "done" && !isMountedBacking(planBacking(record.options));
 }
 
 function goneVolume({ name }: ContainerConfig, volume: string): TsrunError {
@@ -87,14 +88,16 @@ async function ensureMounted(
     undo,
   }: { readonly record: VolumeRecord; readonly backing: Backing; readonly undo: UndoStack },
 ): Promise<VolumeRecord> {
-  if (backing.kind !== "mount") return record;
+  if (!isMountedBacking(backing)) return record;
   undo.defer(() => releaseVolumes(engine, config));
-  const { data } = volumePaths(engine.root, record.name);
-  if (isMounted(data)) return record;
-  await mountVolume(backing, data);
+  const paths = volumePaths(engine.root, record.name);
+  if (isMounted(paths.data)) return record;
+  await mountVolume(backing, paths);
   recordVolumeEvent(engine, record.name, "mount");
   // A tmpfs begins anew each time.
-  return backing.type === "tmpfs" ? { ...record, copyUp: "pending" } : record;
+  return backing.kind === "mount" && backing.type === "tmpfs"
+    ? { ...record, copyUp: "pending" }
+    : record;
 }
 
 async function prepareVolume(
@@ -118,7 +121,7 @@ async function prepareVolume(
     if (mount.chown) throw foreignOwner(name, backing.path);
     return;
   }
-  const fills = backing.kind === "directory" || backing.type === "tmpfs";
+  const fills = backing.kind !== "mount" || backing.type === "tmpfs";
   if (fills && before.copyUp !== "done") {
     const { data } = volumePaths(engine.root, name);
     await inStoreAsync(data, () => copyUp(engine, before, mount, root));
@@ -172,7 +175,7 @@ export async function releaseVolumes(engine: Engine, { request }: ContainerConfi
 
 export async function releaseVolumeNamed(engine: Engine, name: string): Promise<void> {
   const seen = readVolume(engine.root, name);
-  if (!seen || planBacking(seen.options).kind !== "mount") return;
+  if (!seen || !isMountedBacking(planBacking(seen.options))) return;
   using held = await lockVolume(engine.root, name, "exclusive");
   const record = held && readVolume(engine.root, name);
   if (record) releaseVolume(engine, record);
@@ -181,7 +184,7 @@ export async function releaseVolumeNamed(engine: Engine, name: string): Promise<
 /** The caller has the volume's lock, exclusive. */
 export function releaseVolume(engine: Engine, { name, options }: VolumeRecord): void {
   const { data } = volumePaths(engine.root, name);
-  if (planBacking(options).kind !== "mount" || !isUnusedMount(engine, name, data)) return;
+  if (!isMountedBacking(planBacking(options)) || !isUnusedMount(engine, name, data)) return;
   unmountVolume(data);
   recordVolumeEvent(engine, name, "unmount");
 }
@@ -200,7 +203,7 @@ export function findUnusedMounts(
   );
   return records.flatMap(({ name, options }) => {
     const { data: path } = volumePaths(engine.root, name);
-    const mounts = planBacking(options).kind === "mount";
+    const mounts = isMountedBacking(planBacking(options));
     return mounts && isUnusedMount(engine, name, path) ? [{ name, path }] : [];
   });
 }

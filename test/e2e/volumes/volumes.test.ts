@@ -263,6 +263,35 @@ describe("volume create", () => {
     assert.ok(!mounted());
   });
 
+  it("holds no more than its size, is filled, kept, exported and saved from a backup", async () => {
+    await cli.ok("volume", "create", "--opt", "size=8m", "sized");
+    const listed = "ls -A /data; cat /data/sub/word; dd if=/dev/zero of=/data/big bs=1M count=9";
+    const { stdout, stderr } = await cli.run([
+      "run",
+      "--rm",
+      "-v",
+      "sized:/data",
+      "full",
+      "sh",
+      "-c",
+      listed,
+    ]);
+    assert.equal(stdout, "out\nsub\nfrom the image");
+    assert.match(stderr, /No space left/);
+    assert.ok(!readFileSync("/proc/mounts", "utf8").includes(`${cli.base}/root/volumes/sized`));
+    await run("-v", "sized:/data", "full", "sh", "-c", "rm /data/big; echo kept > /data/file");
+    assert.equal(await run("-v", "sized:/data", "full", "cat", "/data/file"), "kept");
+    const exported = await cli.shell(
+      "tsrun volume export sized | tar xO ./file 2>/dev/null || tsrun volume export sized | tar xO file",
+    );
+    assert.equal(exported.stdout, "kept\n");
+    await cli.ok("create", "--name", "with-sized", "-v", "sized:/data", "full", "true");
+    const refused = await cli.run(["backup", "with-sized", cli.file("sized.backup")]);
+    assert.match(refused.stderr, /has a size, and cannot be in a backup[\s\S]*volume export/);
+    await cli.ok("rm", "with-sized");
+    await cli.ok("volume", "rm", "sized");
+  });
+
   it("gives a directory of the host a name, and never removes it", async () => {
     const dir = cli.file("host-directory");
     mkdirSync(dir);

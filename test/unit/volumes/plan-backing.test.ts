@@ -24,6 +24,8 @@ describe("planBacking", () => {
       { type: "ext4", device: "/dev/sdb1", o: "noatime" },
       { kind: "mount", type: "ext4", device: "/dev/sdb1", options: ["noatime"] },
     ],
+    ["a size", { size: "10m" }, { kind: "image", sizeBytes: 10 * 2 ** 20 }],
+    ["podman's o=size=", { o: "size=1GB" }, { kind: "image", sizeBytes: 2 ** 30 }],
     [
       "a bind mount by o, not recursive",
       { type: "none", o: "bind,ro", device: "/srv" },
@@ -47,6 +49,10 @@ describe("planBacking", () => {
     ["a bind mount of a type", { o: "bind", device: "/srv", type: "ext4" }, "INVALID_ARGUMENT"],
     ["words that mean nothing to a directory", { o: "noatime" }, "INVALID_ARGUMENT"],
     ["an owner that is no number", { o: "uid=root" }, "INVALID_ARGUMENT"],
+    ["a size that is none", { size: "big" }, "INVALID_ARGUMENT"],
+    ["a size with an owner", { size: "10m", o: "uid=5" }, "INVALID_ARGUMENT"],
+    ["a size of a device", { size: "10m", type: "ext4", device: "/dev/sdb1" }, "INVALID_ARGUMENT"],
+    ["a size of a directory", { size: "10m", o: "bind", device: "/srv" }, "INVALID_ARGUMENT"],
     ["an empty device", { type: "ext4", device: "" }, "INVALID_ARGUMENT"],
   ] as const) {
     it(`refuses ${name}`, () => {
