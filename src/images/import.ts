@@ -21,6 +21,8 @@ import { claimWork } from "./work.ts";
 export interface ImportOptions {
   /** What containers of the image do unless told otherwise. */
   readonly config?: ImageProcessConfig;
+  /** What its history says of it: where it is from, without it. */
+  readonly comment?: string;
   /** RFC 3339; now without it. */
   readonly created?: string;
   /** How the layer is packed, unless the archive is already: zstd without it. */
@@ -74,7 +76,11 @@ function readIsDirectory(source: string): boolean {
 function composeConfig(
   diffId: string,
   source: string,
-  { config, created = new Date().toISOString() }: ImportOptions,
+  {
+    config,
+    created = new Date().toISOString(),
+    comment = `imported from ${source === "-" ? "stdin" : source}`,
+  }: ImportOptions,
 ): ImageConfig {
   return {
     created,
@@ -82,6 +88,6 @@ function composeConfig(
     os: "linux",
     ...(config ? { config } : {}),
     rootfs: { type: "layers", diff_ids: [diffId] },
-    history: [{ created, comment: `imported from ${source === "-" ? "stdin" : source}` }],
+    history: [{ created, comment }],
   };
 }

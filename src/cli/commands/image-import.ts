@@ -1,5 +1,5 @@
 import { importImage } from "../../engine/index.ts";
-import type { ImageProcessConfig } from "../../images/index.ts";
+import { type ImageProcessConfig, parseImageChange } from "../../images/index.ts";
 import { openEngineFor } from "../engine-context.ts";
 import { parseChoice } from "../filters.ts";
 import { statusOfEndedStart } from "../foreground.ts";
@@ -13,7 +13,9 @@ import { SignalProxy } from "../terminal/signal-proxy.ts";
 
 export async function run({ options, operands, globals }: CommandCall): Promise<number> {
   const [source = "", name = ""] = operands;
-  const config = parseImageConfig(options);
+  const changes = options.list("change").map(parseImageChange);
+  const config = changes.reduce((changed, change) => change(changed), parseImageConfig(options));
+  const comment = options.value("message");
   const compression = parseChoice(
     "--compression-format",
     options.value("compression-format") ?? "zstd",
@@ -24,6 +26,7 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
   try {
     const image = await importImage(engine, source, name, {
       ...{ config, compression },
+      ...(comment === undefined ? {} : { comment }),
       signal: signals.startSignal,
     });
     if (!options.flag("quiet")) printError(`Imported ${image.names.join(", ")}`);

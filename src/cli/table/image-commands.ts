@@ -12,6 +12,23 @@ const NAME: ArgumentSpec = {
   completion: "images",
 };
 
+const MESSAGE: OptionSpec = {
+  name: "message",
+  short: "m",
+  kind: "value",
+  placeholder: "TEXT",
+  summary: "What the image's history says of it",
+};
+
+const CHANGE: OptionSpec = {
+  name: "change",
+  short: "c",
+  kind: "list",
+  placeholder: "INSTRUCTION",
+  summary:
+    "Change what its containers do: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR, as in a Containerfile",
+};
+
 const COMPRESSION_FORMAT: OptionSpec = {
   name: "compression-format",
   kind: "value",
@@ -35,21 +52,8 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
         placeholder: "AUTHOR",
         summary: "Who the image says it is from",
       },
-      {
-        name: "message",
-        short: "m",
-        kind: "value",
-        placeholder: "TEXT",
-        summary: "What the image's history says of it",
-      },
-      {
-        name: "change",
-        short: "c",
-        kind: "list",
-        placeholder: "INSTRUCTION",
-        summary:
-          "Change what its containers do: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME or WORKDIR, as in a Containerfile",
-      },
+      MESSAGE,
+      CHANGE,
       {
         name: "pause",
         short: "p",
@@ -149,6 +153,8 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
         summary: "What stop sends first",
         completion: "signals",
       },
+      MESSAGE,
+      CHANGE,
       COMPRESSION_FORMAT,
       { name: "quiet", short: "q", kind: "flag", summary: "Print the id alone" },
     ],

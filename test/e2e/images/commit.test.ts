@@ -204,7 +204,10 @@ describe("tsrun export", () => {
   it("writes what an import makes the same root of", async () => {
     const file = cli.file("box.tar");
     await cli.ok("export", "-o", file, "box");
-    await cli.ok("import", "-q", file, "copy:1");
+    const said = ["-m", "copied", "-c", "CMD cat /etc/new", "--change", "ENV A=1"];
+    await cli.ok("import", "-q", ...said, file, "copy:1");
+    assert.equal(await cli.ok("run", "--rm", "copy:1"), "new");
+    assert.match(await cli.ok("history", "copy:1"), /copied/);
     await cli.ok("create", "--name", "copy", "copy:1", "true");
     const again = (await cli.run(["export", "copy"])).bytes;
     assert.ok(again.equals(readFileSync(file)), "byte by byte");

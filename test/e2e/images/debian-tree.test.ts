@@ -27,6 +27,16 @@ import { debianRoot, debianRootUnavailable } from "../../support/roots.ts";
 
 /** cap_net_raw=ep, struct vfs_cap_data of revision 2. */
 const CAP_NET_RAW = Buffer.from("0100000200200000000000000000000000000000", "hex");
+/** struct posix_acl_xattr: u::rw, u:1234:rw, g::r, g:5678:r, m::rw, o::r. */
+const ACCESS_ACL = Buffer.from(
+  "0200000001000600ffffffff02000600d204000004000400ffffffff080004002e16000010000600ffffffff20000400ffffffff",
+  "hex",
+);
+/** u::rwx, u:33:rwx, g::rx, m::rwx, o::rx. */
+const DEFAULT_ACL = Buffer.from(
+  "0200000001000700ffffffff020007002100000004000500ffffffff10000700ffffffff20000500ffffffff",
+  "hex",
+);
 const PLAIN_FILES = 4000;
 
 describe("a Debian tree", { skip: debianRootUnavailable() ?? false }, () => {
@@ -142,6 +152,11 @@ function makeOddFiles(base: string): void {
     setXattr(join(odd, "setuid"), name, value);
   }
   setXattr(odd, "trusted.directory", Buffer.from("2"));
+  writeFileSync(join(odd, "acl"), "");
+  setXattr(join(odd, "acl"), "system.posix_acl_access", ACCESS_ACL);
+  mkdirSync(join(odd, "acls/below"), { recursive: true });
+  writeFileSync(join(odd, "acls/plain"), "no ACL of its own");
+  setXattr(join(odd, "acls"), "system.posix_acl_default", DEFAULT_ACL);
   const old = join(odd, "old");
   writeFileSync(old, "before the epoch");
   execFileSync("touch", ["-d", "1935-01-08 04:35:00.123456789 UTC", old]);
