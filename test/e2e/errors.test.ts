@@ -61,8 +61,8 @@ const CASES: readonly (readonly [line: string, sentence: string, hint?: string])
     'invalid value "/dev/null" for --device-read-bps: it is not a block device',
   ],
   [
-    "run -v data:/data busybox",
-    'unsupported value "data:/data" for --volume: tsrun has no named volumes such as "data" yet',
+    "run -v +data:/data busybox",
+    'invalid value "+data:/data" for --volume: "+data" is no name for a volume',
   ],
   [
     "run -v /a:b busybox",
@@ -78,8 +78,8 @@ const CASES: readonly (readonly [line: string, sentence: string, hint?: string])
     'the bind source "/no/such" does not exist',
   ],
   [
-    "run --mount type=volume,dst=/b busybox",
-    'unsupported value "type=volume,dst=/b" for --mount: mounts of the type "volume" are not there yet',
+    "run --mount type=image,dst=/b busybox",
+    'unsupported value "type=image,dst=/b" for --mount: mounts of the type "image" are not there yet',
   ],
   [
     "run --tmpfs tmp busybox",

@@ -158,7 +158,7 @@ insecure = true
     assert.deepEqual(await versions(), "3*");
     assert.match((await other.run(["image", "rollback", name])).stderr, /no earlier version/);
     await other.ok("image", "rm", name);
-    assert.equal(await other.ok("system", "df", "--format", "{{.RawSize}}"), "0\n0");
+    assert.match(await other.ok("system", "df", "--format", "{{.RawSize}}"), /^0(\n0)*$/);
   });
 
   it("has the same from skopeo and umoci, of 1, 20 and 120 layers", {
