@@ -69,13 +69,10 @@ const SCHED_ATTR_SIZE = 56;
 
 /** struct sched_attr, sched_setattr(2). Throws INVALID_SPEC for a policy or flag that is not known. */
 export function schedAttr(scheduler: OciScheduler): Uint8Array {
-  const policy = SCHED_POLICIES[scheduler.policy];
-  if (policy === undefined) throw unknown("process.scheduler.policy", scheduler.policy);
+  const policy = lookUp(SCHED_POLICIES, scheduler.policy, "process.scheduler.policy");
   let flags = 0n;
   for (const name of scheduler.flags ?? []) {
-    const flag = SCHED_FLAGS[name];
-    if (flag === undefined) throw unknown("process.scheduler.flags", name);
-    flags |= flag;
+    flags |= lookUp(SCHED_FLAGS, name, "process.scheduler.flags");
   }
   const view = new DataView(new ArrayBuffer(SCHED_ATTR_SIZE));
   view.setUint32(0, SCHED_ATTR_SIZE, true);
@@ -98,12 +95,18 @@ const IOPRIO_CLASS_SHIFT = 13;
 
 /** ioprio_set(2)'s value: class and level 0–7. */
 export function ioPriority({ class: name, priority }: { class: string; priority: number }): number {
-  const ioClass = IOPRIO_CLASSES[name];
-  if (ioClass === undefined) throw unknown("process.ioPriority.class", name);
+  const ioClass = lookUp(IOPRIO_CLASSES, name, "process.ioPriority.class");
   if (!Number.isInteger(priority) || priority < 0 || priority > 7) {
     throw unknown("process.ioPriority.priority", String(priority));
   }
   return (ioClass << IOPRIO_CLASS_SHIFT) | priority;
+}
+
+/** Not "constructor", which every object has. Throws INVALID_SPEC. */
+function lookUp<T>(table: Readonly<Record<string, T>>, name: string, origin: string): T {
+  const found = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (found === undefined) throw unknown(origin, name);
+  return found;
 }
 
 function unknown(origin: string, value: string): TsrunError {
@@ -134,13 +137,11 @@ export function persona({
   domain: string;
   flags?: readonly string[];
 }): number {
-  const base = PERSONALITY_DOMAINS[domain];
-  if (base === undefined) throw unknown("linux.personality.domain", domain);
-  return flags.reduce((sum, name) => {
-    const flag = PERSONALITY_FLAGS[name];
-    if (flag === undefined) throw unknown("linux.personality.flags", name);
-    return sum | flag;
-  }, base);
+  const base = lookUp(PERSONALITY_DOMAINS, domain, "linux.personality.domain");
+  return flags.reduce(
+    (sum, name) => sum | lookUp(PERSONALITY_FLAGS, name, "linux.personality.flags"),
+    base,
+  );
 }
 
 export function planPersonality(personality: OciLinux["personality"]): PlannedOp[] {

@@ -71,12 +71,14 @@ const HOSTILE: readonly Json[] = [
   { __proto__x: {} },
 ];
 
-interface Place {
+/** A value, by who holds it. */
+export interface Place {
   readonly holder: Json[] | { [key: string]: Json };
   readonly key: string;
 }
 
-function places(value: Json, found: Place[] = []): readonly Place[] {
+/** Every value of a configuration, those of those included. */
+export function places(value: Json, found: Place[] = []): readonly Place[] {
   if (typeof value !== "object" || value === null) return found;
   for (const key of Object.keys(value)) {
     found.push({ holder: value, key });

@@ -9,7 +9,7 @@ import { TsrunError } from "../../../src/base/errors.ts";
 import { encodePlan } from "../../../src/plan/index.ts";
 import { planOnAnyHost } from "../../support/any-host.ts";
 import { fullConfig } from "../../support/full-config.ts";
-import { type Json, mutate, random } from "../../support/mutate-json.ts";
+import { type Json, mutate, type Place, places, random } from "../../support/mutate-json.ts";
 
 const ROUNDS = 3000;
 const SEED = 0x7572_6e21;
@@ -59,6 +59,17 @@ describe("a hostile config.json", () => {
     // The mutations reach: many pass, and many different fields are refused.
     assert.ok(planned > ROUNDS / 20, `${planned} of ${ROUNDS} were planned`);
     assert.ok(refused.size > 200, `${refused.size} fields were refused`);
+  });
+
+  it("has no name of JavaScript's own taken for one of a table", () => {
+    for (const index of places(plannable()).keys()) {
+      for (const name of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
+        const config = structuredClone(plannable());
+        const { holder, key } = places(config)[index] as Place;
+        (holder as { [key: string]: Json })[key] = name;
+        outcome(JSON.stringify(config));
+      }
+    }
   });
 
   it("is refused where its text is cut, doubled or garbled", () => {
