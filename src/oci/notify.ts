@@ -3,7 +3,7 @@
  * ready. The container gets a socket of ours, for the caller's is the host's, and takes a message only
  * from a process that it knows.
  */
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import type { ProcessIdentity } from "../base/process-identity.ts";
 import { UndoStack } from "../base/undo.ts";
@@ -12,6 +12,7 @@ import {
   connectDatagram,
   O_PATH,
   pipe2,
+  receiveFds,
   sendFds,
   waitReadable,
 } from "../ffi/index.ts";
@@ -108,7 +109,7 @@ function listen(directory: string): number {
   }
 }
 
-/** False if the container has ended without it, or the signal fired. */
+/** False if the container has ended without it, or the signal fired before it. */
 async function sayReady(
   socket: number,
   main: ProcessIdentity | undefined,
@@ -119,20 +120,30 @@ async function sayReady(
   const ended = main ? waitForEnd(main, until).then(() => done.abort()) : undefined;
   ended?.catch(ignoreAbort);
   try {
-    const message = Buffer.alloc(4096);
-    for (;;) {
+    while (!until.aborted) {
       await waitReadable(socket, until);
-      // Descriptors that come with it are closed by the kernel: read(2) takes none.
-      const lines = message.toString("utf8", 0, readSync(socket, message)).split("\n");
-      if (lines.includes("READY=1")) return true;
+      if (hasSaidReady(socket)) return true;
     }
   } catch (error) {
     ignoreAbort(error);
-    return false;
   } finally {
     done.abort();
   }
+  return hasSaidReady(socket); // its last words
 }
+
+/** Reads all that is there. */
+function hasSaidReady(socket: number): boolean {
+  for (;;) {
+    const message = receiveFds(socket, { maxFds: MOST_FDS });
+    if (!message) return false;
+    for (const fd of message.fds) closeSync(fd);
+    if (Buffer.from(message.data).toString().split("\n").includes("READY=1")) return true;
+  }
+}
+
+/** The kernel's SCM_MAX_FD. */
+const MOST_FDS = 253;
 
 function ignoreAbort(error: unknown): void {
   if (!(error instanceof TsrunError && error.code === "ABORTED")) throw error;
