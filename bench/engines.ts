@@ -1,57 +1,47 @@
 /**
- * What a runtime's calls are worth where people feel them: podman's commands over tsrun-oci, beside the
- * same over runc. The engine, its storage and its host are private; only --runtime differs.
+ * What a runtime's calls are worth where people feel them: the commands of podman and of containerd's ctr
+ * over tsrun-oci, beside the same over runc. The engine, its storage and its host are private.
  */
 import { writeFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
+import { importableImage } from "../test/engines/image.ts";
 import { Client, PrivateHost, unavailable } from "../test/engines/private-host.ts";
 import { formatMs, median, REST_MS } from "./measure.ts";
 import { AT_MOST_OF_RUNC, TSRUN_OCI } from "./oci.ts";
 
-const IMAGE = "localhost/busybox";
-const RUNTIMES = ["tsrun-oci", "runc"] as const;
-type RuntimeName = (typeof RUNTIMES)[number];
+const RUNC = "/usr/sbin/runc";
+const RUNTIMES: Readonly<Record<string, string>> = { "tsrun-oci": TSRUN_OCI, runc: RUNC };
 
-/** A container's life, as commands after `podman --runtime …`. */
-const LIFE: Readonly<Record<string, readonly string[]>> = {
-  "run --rm": ["run", "--rm", "--network=none", IMAGE, "true"],
-  "run -d": ["run", "-d", "--name=bench", "--network=none", IMAGE, "sleep", "1000"],
-  exec: ["exec", "bench", "true"],
-  pause: ["pause", "bench"],
-  unpause: ["unpause", "bench"],
-  kill: ["kill", "bench"],
-  "rm -f": ["rm", "-f", "bench"],
+/** A container's life as the words of an engine's commands, over one runtime. */
+type Life = (runtime: string) => Readonly<Record<string, readonly string[]>>;
+
+export async function measureEngines(rounds: number): Promise<string> {
+  return [await measurePodman(rounds), await measureContainerd(rounds)].join("\n");
+}
+
+const PODMAN_IMAGE = "localhost/busybox";
+const podmanLife: Life = (runtime) => {
+  const run = ["--runtime", runtime, "run", "--network=none"];
+  const over = (...words: readonly string[]) => ["--runtime", runtime, ...words];
+  return {
+    "run --rm": [...run, "--rm", PODMAN_IMAGE, "true"],
+    "run -d": [...run, "-d", "--name=bench", PODMAN_IMAGE, "sleep", "1000"],
+    exec: over("exec", "bench", "true"),
+    pause: over("pause", "bench"),
+    unpause: over("unpause", "bench"),
+    kill: over("kill", "bench"),
+    "rm -f": over("rm", "-f", "bench"),
+  };
 };
 
-export async function measureEngine(rounds: number): Promise<string> {
-  const title = `\n## podman over tsrun-oci and over runc (goal: none above ${AT_MOST_OF_RUNC} × runc)`;
-  const reason = unavailable("/usr/bin/podman", "/usr/bin/conmon", "/usr/sbin/runc");
-  if (reason !== undefined) return `${title}\n\n  skipped: ${reason}`;
+async function measurePodman(rounds: number): Promise<string> {
+  const reason = unavailable("/usr/bin/podman", "/usr/bin/conmon", RUNC);
+  if (reason !== undefined) return describe("podman", reason);
   await using host = await PrivateHost.open();
   const podman = podmanOn(host);
-  await podman.ok("import", await host.rootArchive(), IMAGE);
-  const samples = new Map<string, number[]>();
-  for (let round = -1; round < rounds; round += 1) {
-    for (const runtime of RUNTIMES) {
-      await setTimeout(REST_MS);
-      for (const [command, ms] of await timeLife(podman, runtime)) {
-        const key = `${runtime} ${command}`;
-        if (round >= 0) samples.set(key, [...(samples.get(key) ?? []), ms]);
-      }
-    }
-  }
-  const medianOf = (key: string) => median((samples.get(key) ?? []).toSorted((a, b) => a - b));
-  const lines = Object.keys(LIFE).map((command) => {
-    const [ours, theirs] = RUNTIMES.map((runtime) => medianOf(`${runtime} ${command}`));
-    if (ours === undefined || theirs === undefined) throw new Error(`${command} was not timed`);
-    const cells = [ours, theirs].map((ms) => formatMs(ms).padStart(12)).join("");
-    const ratio = ours / theirs;
-    const verdict = ratio <= AT_MOST_OF_RUNC ? "holds" : "MISSED";
-    return `  ${command.padEnd(12)}${cells}   ${ratio.toFixed(2)} (${verdict})`;
-  });
-  const heads = RUNTIMES.map((name) => name.padStart(12)).join("");
-  return [title, "", `  ${"".padEnd(12)}${heads}`, ...lines].join("\n");
+  await podman.ok("import", await host.rootArchive(), PODMAN_IMAGE);
+  return describe("podman", await timeLives(podman, podmanLife, rounds));
 }
 
 function podmanOn(host: PrivateHost): Client {
@@ -67,9 +57,6 @@ netns = "none"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
-[engine.runtimes]
-tsrun-oci = ["${TSRUN_OCI}"]
-runc = ["/usr/sbin/runc"]
 `,
   );
   const storage = host.file("storage.conf");
@@ -81,15 +68,83 @@ runc = ["/usr/sbin/runc"]
   return new Client(host, ["env", ...env, "podman"]);
 }
 
-async function timeLife(
-  podman: Client,
-  runtime: RuntimeName,
-): Promise<readonly (readonly [command: string, ms: number])[]> {
-  const times: [string, number][] = [];
-  for (const [command, words] of Object.entries(LIFE)) {
-    const from = performance.now();
-    await podman.ok("--runtime", runtime, ...words);
-    times.push([command, performance.now() - from]);
+const CTR_IMAGE = "localhost/busybox:bench";
+const ctrLife: Life = (runtime) => {
+  const run = ["run", `--runc-binary=${runtime}`, "--snapshotter=native"];
+  return {
+    "run --rm": [...run, "--rm", CTR_IMAGE, "once", "true"],
+    "run -d": [...run, "-d", CTR_IMAGE, "bench", "sleep", "1000"],
+    exec: ["task", "exec", "--exec-id=1", "bench", "true"],
+    pause: ["task", "pause", "bench"],
+    resume: ["task", "resume", "bench"],
+    kill: ["task", "kill", "--signal=KILL", "bench"],
+    "task delete": ["task", "delete", "--force", "bench"],
+    delete: ["container", "delete", "bench"],
+  };
+};
+
+async function measureContainerd(rounds: number): Promise<string> {
+  const reason = unavailable("/usr/bin/containerd", "/usr/bin/containerd-shim-runc-v2", RUNC);
+  if (reason !== undefined) return describe("containerd", reason);
+  await using host = await PrivateHost.open();
+  const socket = host.file("containerd.sock");
+  const config = host.file("config.toml");
+  writeFileSync(
+    config,
+    `version = 2
+root = "${host.file("root")}"
+state = "${host.file("state")}"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.devmapper"]
+[grpc]
+address = "${socket}"
+[ttrpc]
+address = "${socket}.ttrpc"
+`,
+  );
+  await host.daemon(["containerd", "--config", config], socket);
+  const ctr = new Client(host, ["ctr", "--address", socket]);
+  const archive = await importableImage(host, CTR_IMAGE);
+  await ctr.ok("image", "import", "--snapshotter=native", archive);
+  return describe("containerd (ctr)", await timeLives(ctr, ctrLife, rounds));
+}
+
+/** Medians in milliseconds: by command, then by runtime. */
+type Medians = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
+async function timeLives(client: Client, lifeOver: Life, rounds: number): Promise<Medians> {
+  const samples = new Map<string, Map<string, number[]>>();
+  for (let round = -1; round < rounds; round += 1) {
+    for (const [name, runtime] of Object.entries(RUNTIMES)) {
+      await setTimeout(REST_MS);
+      for (const [command, words] of Object.entries(lifeOver(runtime))) {
+        const from = performance.now();
+        const { status, stderr } = await client.run(...words);
+        const ms = performance.now() - from;
+        // "task delete" gives the status of the task.
+        if (status !== 0 && command !== "task delete") throw new Error(`${command}: ${stderr}`);
+        if (round < 0) continue;
+        const ofCommand = samples.get(command) ?? new Map<string, number[]>();
+        samples.set(command, ofCommand.set(name, [...(ofCommand.get(name) ?? []), ms]));
+      }
+    }
   }
-  return times;
+  const medians = ([name, list]: [string, number[]]) =>
+    [name, median(list.toSorted((a, b) => a - b))] as const;
+  return new Map(
+    [...samples].map(([command, ofCommand]) => [command, new Map([...ofCommand].map(medians))]),
+  );
+}
+
+function describe(engine: string, result: Medians | string): string {
+  const title = `\n## ${engine} over tsrun-oci and over runc (goal: none above ${AT_MOST_OF_RUNC} × runc)`;
+  if (typeof result === "string") return `${title}\n\n  skipped: ${result}`;
+  const lines = [...result].map(([command, medians]) => {
+    const [ours = Number.NaN, theirs = Number.NaN] = medians.values();
+    const cells = [ours, theirs].map((ms) => formatMs(ms).padStart(12)).join("");
+    const ratio = ours / theirs;
+    const verdict = ratio <= AT_MOST_OF_RUNC ? "holds" : "MISSED";
+    return `  ${command.padEnd(12)}${cells}   ${ratio.toFixed(2)} (${verdict})`;
+  });
+  const heads = Object.keys(RUNTIMES).map((name) => name.padStart(12));
+  return [title, "", `  ${"".padEnd(12)}${heads.join("")}`, ...lines].join("\n");
 }

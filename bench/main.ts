@@ -8,7 +8,7 @@ import { execa } from "execa";
 import type * as Library from "../src/index.ts";
 import { measureBreakdown } from "./breakdown.ts";
 import { measureCrowd } from "./crowd.ts";
-import { measureEngine } from "./engines.ts";
+import { measureEngines } from "./engines.ts";
 import { measureImages } from "./images.ts";
 import { loadLibrary } from "./library.ts";
 import { type Contender, formatTimings, measure, type Target } from "./measure.ts";
@@ -34,7 +34,7 @@ const SECTIONS: Readonly<Record<string, (contest: Contest) => Promise<string>>> 
   cli: commandLineRun,
   exec: libraryExec,
   oci: ({ workspace, peers }) => measureLifecycle(workspace, peers, ROUNDS),
-  podman: () => measureEngine(quick ? 3 : 15),
+  engines: () => measureEngines(quick ? 3 : 15),
   images: ({ library, workspace }) => measureImages(library, workspace, quick ? 2 : 7),
   snapshots: ({ library, workspace }) => measureSnapshots(library, workspace, quick ? 3 : 15),
   parts,

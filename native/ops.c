@@ -104,7 +104,7 @@ static int write_file(const struct context *context, const struct plan_op *op)
 
 	if (dir == -EBADF)
 		return dir;
-	autoclose int fd = (int)sys_openat2(dir, string(context, op, 0), flags, mode,
+	autoclose int fd = openat2_retrying(dir, string(context, op, 0), flags, mode,
 					    dir == AT_FDCWD ? 0 : below);
 	if (fd < 0)
 		return fd;
@@ -163,8 +163,9 @@ static int openat2_into(struct context *context, const struct plan_op *op)
 	if (dir == -EBADF)
 		return dir;
 	return slot_put(&context->slots, op->num[3],
-			sys_openat2(dir, string(context, op, 0), (uint32_t)op->num[1] | O_CLOEXEC,
-				    op->num[1] >> 32, op->num[2]));
+			openat2_retrying(dir, string(context, op, 0),
+					 (uint32_t)op->num[1] | O_CLOEXEC, op->num[1] >> 32,
+					 op->num[2]));
 }
 
 static int close_slot(struct context *context, const struct plan_op *op)

@@ -19,19 +19,23 @@
 #define MAX_LINKS 40 /* as the kernel's own limit, path_resolution(7) */
 #define MAX_RACES 1000
 
+int openat2_retrying(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
+{
+	int fd = -EAGAIN;
+
+	for (int tries = 0; tries < MAX_RACES && fd == -EAGAIN; tries++)
+		fd = (int)sys_openat2(dir, path, flags, mode, resolve);
+	return fd;
+}
+
 /*
  * With the fd's root as "/", the kernel itself resolves links and "..", atomically: a component that
  * is exchanged for a link at the last moment still ends below it.
  */
 static int open_below(int root, const char *path, uint64_t flags)
 {
-	const uint64_t resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-	int fd = -EAGAIN;
-
-	/* EAGAIN: a rename went on meanwhile and the kernel could not be sure; openat2(2). */
-	for (int tries = 0; tries < MAX_RACES && fd == -EAGAIN; tries++)
-		fd = (int)sys_openat2(root, path, O_PATH | O_CLOEXEC | flags, 0, resolve);
-	return fd;
+	return openat2_retrying(root, path, O_PATH | O_CLOEXEC | flags, 0,
+				RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
 static int open_directory_below(int root, const char *path)

@@ -3,7 +3,14 @@
 #ifndef TSRUN_PATHS_H
 #define TSRUN_PATHS_H
 
+#include <stdint.h>
 #include <sys/types.h>
+
+/*
+ * openat2(2), again when a rename or mount anywhere made the kernel unsure of a "..": EAGAIN. A
+ * descriptor, or -errno.
+ */
+int openat2_retrying(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 
 /*
  * Makes every missing directory of path below the directory root, as a process with that root would

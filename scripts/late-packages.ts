@@ -5,7 +5,8 @@
 import { createRequire } from "node:module";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 
-const LATE = ["dbus-native", "undici"];
+/** execa also opens stdin, stdout and stderr as it is loaded: a process that inherits them found them non-blocking. */
+const LATE = ["dbus-native", "execa", "undici"];
 const NAMESPACE = "late-package";
 const require = createRequire(import.meta.url);
 

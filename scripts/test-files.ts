@@ -48,8 +48,10 @@ async function runSome(files: readonly string[], options: Run): Promise<void> {
     for (let next = queue.shift(); next; next = queue.shift()) {
       const [index, file] = next;
       const results = await runFile(file, String(index), options);
-      if (options.rerunFailed && results.some(hasFailed)) failed.push([index, file, results]);
-      else results.forEach(options.onResult);
+      if (options.rerunFailed && results.some(hasFailed)) {
+        process.stderr.write(`test: ${file} failed, and will be run once more\n`);
+        failed.push([index, file, results]);
+      } else results.forEach(options.onResult);
     }
   };
   await Promise.all(Array.from({ length: options.concurrency }, work));

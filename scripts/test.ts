@@ -16,7 +16,7 @@ import { runFiles } from "./test-files.ts";
 import type { TestResult } from "./test-results.ts";
 
 const TIMEOUT_MS_PER_FILE = 900_000;
-const VM_TIMEOUT_MS = 1_500_000;
+const VM_TIMEOUT_MS = 2_700_000;
 const VM_ATTEMPTS = 3;
 const CONCURRENCY = 2;
 
@@ -271,11 +271,11 @@ async function runOnceInVm(vmSuiteFiles: readonly string[], onResult: Report): P
       for (const line of lines) onResult(JSON.parse(line) as TestResult);
     },
     onStderr: (chunk) => {
+      process.stdout.write(chunk);
       errors += chunk.toString("utf8");
     },
   });
   say(`the VM booted in ${seconds(bootMs)}`);
-  if (errors !== "") process.stdout.write(errors);
   if (status !== 0) {
     onResult(
       wholeSuite("vm", { failed: `the test run in the VM ended with ${status}\n${errors}` }),

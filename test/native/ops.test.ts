@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   closeSync,
   existsSync,
@@ -20,6 +21,7 @@ import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
+import { Worker } from "node:worker_threads";
 import { pidfdOpen, socketpair } from "../../src/ffi/index.ts";
 import { type Op, type PlannedOp, SLOT_CWD, type Slot } from "../../src/plan/index.ts";
 import {
@@ -46,6 +48,7 @@ const MS_REC = 0x4000;
 const MS_PRIVATE = 0x40000;
 const NEWCGROUP = 0x200_0000;
 const NEWTIME = 0x80;
+const RESOLVE_IN_ROOT = 0x10;
 
 const mount = (source: string, fstype: string, target: string, flags = 0, data = ""): Op => ({
   kind: "mount",
@@ -394,6 +397,34 @@ describe("an op", options, () => {
     assert.equal(stdout.includes("/etc/"), false);
     killNow(stage.pid);
     await stage.end();
+  });
+
+  it("opens below a root although somebody renames meanwhile", async () => {
+    const root = join(dir, "renamed");
+    mkdirSync(join(root, "a/b"), { recursive: true });
+    // The kernel gives EAGAIN for a ".." while any directory of the system gets another name.
+    const renaming = new Worker(
+      'const { renameSync } = require("node:fs"); const { parentPort, workerData: at } = require("node:worker_threads");' +
+        'parentPort.postMessage("begins"); for (;;) { renameSync(at, at + "-"); renameSync(at + "-", at); }',
+      { eval: true, workerData: mkdtempSync(join(dir, "moving-")) },
+    );
+    try {
+      await once(renaming, "message");
+      const path = `a/b${"/../b".repeat(300)}`;
+      const opening: Op = {
+        ...{ kind: "openat2", dir: slot(0), path, flags: O_PATH, mode: 0 },
+        ...{ resolve: RESOLVE_IN_ROOT, out: slot(1) },
+      };
+      const again = Array.from({ length: 200 }, () => [
+        child(opening),
+        child({ kind: "close", slot: slot(1) }),
+      ]).flat();
+      const outcome = await run(plan([child(open(root, 0)), ...again, sh("echo opened")]));
+      assert.equal(outcome.failed, undefined);
+      assert.equal(outcome.output, "opened\n");
+    } finally {
+      await renaming.terminate();
+    }
   });
 
   it("opens a terminal in the container and passes its master to the stage", async () => {
