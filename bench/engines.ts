@@ -116,12 +116,7 @@ async function timeLives(client: Client, lifeOver: Life, rounds: number): Promis
   for (let round = -1; round < rounds; round += 1) {
     for (const [name, runtime] of Object.entries(RUNTIMES)) {
       await setTimeout(REST_MS);
-      for (const [command, words] of Object.entries(lifeOver(runtime))) {
-        const from = performance.now();
-        const { status, stderr } = await client.run(...words);
-        const ms = performance.now() - from;
-        // "task delete" gives the status of the task.
-        if (status !== 0 && command !== "task delete") throw new Error(`${command}: ${stderr}`);
+      for (const [command, ms] of await timeLife(client, lifeOver(runtime))) {
         if (round < 0) continue;
         const ofCommand = samples.get(command) ?? new Map<string, number[]>();
         samples.set(command, ofCommand.set(name, [...(ofCommand.get(name) ?? []), ms]));
@@ -133,6 +128,21 @@ async function timeLives(client: Client, lifeOver: Life, rounds: number): Promis
   return new Map(
     [...samples].map(([command, ofCommand]) => [command, new Map([...ofCommand].map(medians))]),
   );
+}
+
+async function timeLife(
+  client: Client,
+  life: ReturnType<Life>,
+): Promise<readonly (readonly [command: string, ms: number])[]> {
+  const times: [string, number][] = [];
+  for (const [command, words] of Object.entries(life)) {
+    const from = performance.now();
+    const { status, stderr } = await client.run(...words);
+    times.push([command, performance.now() - from]);
+    // "task delete" gives the status of the task.
+    if (status !== 0 && command !== "task delete") throw new Error(`${command}: ${stderr}`);
+  }
+  return times;
 }
 
 function describe(engine: string, result: Medians | string): string {
