@@ -105,7 +105,12 @@ address = "${socket}.ttrpc"
   const ctr = new Client(host, ["ctr", "--address", socket]);
   const archive = await importableImage(host, CTR_IMAGE);
   await ctr.ok("image", "import", "--snapshotter=native", archive);
-  return describe("containerd (ctr)", await timeLives(ctr, ctrLife, rounds));
+  try {
+    return describe("containerd (ctr)", await timeLives(ctr, ctrLife, rounds));
+  } catch (error) {
+    // ctr always asks for a cpu weight: runc fails where cgroup v2 has no cpu controller.
+    return describe("containerd (ctr)", `not all runtimes run here: ${(error as Error).message}`);
+  }
 }
 
 /** Medians in milliseconds: by command, then by runtime. */
