@@ -405,17 +405,18 @@ describe("an op", options, () => {
     // The kernel gives EAGAIN for a ".." while any directory of the system gets another name.
     const renaming = new Worker(
       'const { renameSync } = require("node:fs"); const { parentPort, workerData: at } = require("node:worker_threads");' +
-        'parentPort.postMessage("begins"); for (;;) { renameSync(at, at + "-"); renameSync(at + "-", at); }',
+        'const pause = new Int32Array(new SharedArrayBuffer(4)); parentPort.postMessage("begins");' +
+        'for (;;) { renameSync(at, at + "-"); renameSync(at + "-", at); Atomics.wait(pause, 0, 0, 1); }',
       { eval: true, workerData: mkdtempSync(join(dir, "moving-")) },
     );
     try {
       await once(renaming, "message");
-      const path = `a/b${"/../b".repeat(300)}`;
+      const path = `a/b${"/../b".repeat(100)}`;
       const opening: Op = {
         ...{ kind: "openat2", dir: slot(0), path, flags: O_PATH, mode: 0 },
         ...{ resolve: RESOLVE_IN_ROOT, out: slot(1) },
       };
-      const again = Array.from({ length: 200 }, () => [
+      const again = Array.from({ length: 2000 }, () => [
         child(opening),
         child({ kind: "close", slot: slot(1) }),
       ]).flat();
