@@ -399,24 +399,24 @@ describe("an op", options, () => {
     await stage.end();
   });
 
-  it("opens below a root although somebody renames meanwhile", async () => {
+  it("opens below a root although somebody renames meanwhile", async (t) => {
+    if (process.env["TSRUN_VM"]) return t.skip("an emulated CPU is too slow to win this race");
     const root = join(dir, "renamed");
     mkdirSync(join(root, "a/b"), { recursive: true });
     // The kernel gives EAGAIN for a ".." while any directory of the system gets another name.
     const renaming = new Worker(
       'const { renameSync } = require("node:fs"); const { parentPort, workerData: at } = require("node:worker_threads");' +
-        'const pause = new Int32Array(new SharedArrayBuffer(4)); parentPort.postMessage("begins");' +
-        'for (;;) { renameSync(at, at + "-"); renameSync(at + "-", at); Atomics.wait(pause, 0, 0, 1); }',
+        'parentPort.postMessage("begins"); for (;;) { renameSync(at, at + "-"); renameSync(at + "-", at); }',
       { eval: true, workerData: mkdtempSync(join(dir, "moving-")) },
     );
     try {
       await once(renaming, "message");
-      const path = `a/b${"/../b".repeat(100)}`;
+      const path = `a/b${"/../b".repeat(300)}`;
       const opening: Op = {
         ...{ kind: "openat2", dir: slot(0), path, flags: O_PATH, mode: 0 },
         ...{ resolve: RESOLVE_IN_ROOT, out: slot(1) },
       };
-      const again = Array.from({ length: 2000 }, () => [
+      const again = Array.from({ length: 200 }, () => [
         child(opening),
         child({ kind: "close", slot: slot(1) }),
       ]).flat();
