@@ -10,6 +10,7 @@ export { type CopyTreeOptions, copyTree, directoryNames } from "./copy-tree.ts";
 export { readEntryTypes } from "./entry-types.ts";
 export { errnoMeaning, errnoName, errnoNumber } from "./errno.ts";
 export { fallocate, growExt4 } from "./fallocate.ts";
+export { type FileLock, heldLock, isStillAt, lockFile, tryLockFile } from "./file-lock.ts";
 export { flock, funlock, type LockKind, tryFlock } from "./flock.ts";
 export * from "./in-root.ts";
 export { KernelError } from "./kernel-error.ts";

@@ -19,7 +19,7 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
-import { flock } from "../ffi/index.ts";
+import { flock, isStillAt } from "../ffi/index.ts";
 import type { Descriptor } from "./config.ts";
 import { hexOf } from "./digest.ts";
 import type { ImageStore } from "./store.ts";
@@ -60,7 +60,7 @@ export class Ingest implements Disposable {
       try {
         await flock(fd, "exclusive", signal);
         // Its last holder removed it: others may hold a new one by now.
-        if (isSameFile(fd, path)) return new Ingest(store, descriptor, fd);
+        if (isStillAt(fd, path)) return new Ingest(store, descriptor, fd);
       } catch (error) {
         closeSync(fd);
         throw error;
@@ -134,12 +134,6 @@ export function ingestPath(store: ImageStore, digest: string): string {
 
 function lockPath(store: ImageStore, digest: string): string {
   return `${ingestPath(store, digest)}.lock`;
-}
-
-function isSameFile(fd: number, path: string): boolean {
-  const there = statSync(path, { throwIfNoEntry: false });
-  const { dev, ino } = fstatSync(fd);
-  return there?.dev === dev && there.ino === ino;
 }
 
 /** Waits until what was written to the file is on the disk, on another thread. Throws NO_SPACE. fsync(2). */

@@ -6,12 +6,10 @@ import {
   chownSync,
   closeSync,
   constants,
-  fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
-  statSync,
 } from "node:fs";
 import { syncDirectory, writeFileAtomic } from "../base/atomic-file.ts";
 import { hasErrno, TsrunError } from "../base/errors.ts";
@@ -19,12 +17,22 @@ import { faultPoint } from "../base/fault.ts";
 import { makeDirectories } from "../base/make-directories.ts";
 import { randomHex } from "../base/random.ts";
 import { UndoStack } from "../base/undo.ts";
-import { AT_FDCWD, flock, type LockKind, removeTree, renameAt, tryFlock } from "../ffi/index.ts";
+import {
+  AT_FDCWD,
+  type FileLock,
+  heldLock,
+  type LockKind,
+  lockFile,
+  removeTree,
+  renameAt,
+  tryFlock,
+  tryLockFile,
+} from "../ffi/index.ts";
 import type { Backing } from "./plan-backing.ts";
 import { parseRecord, type VolumeRecord, volumePaths, volumesDirectory } from "./record.ts";
 
 /** Held until it is disposed of. */
-export type VolumeLock = Disposable;
+export type VolumeLock = FileLock;
 
 /**
  * Makes the volume and answers its lock, exclusive; undefined if there is one of that name.
@@ -58,7 +66,7 @@ export function createVolume(
   faultPoint();
   undo.keep();
   syncDirectory(directory);
-  return held(fd);
+  return heldLock(fd);
 }
 
 function renameTo(from: string, to: string): boolean {
@@ -132,16 +140,7 @@ export async function lockVolume(
 ): Promise<VolumeLock | undefined> {
   const path = volumePaths(root, name).dir;
   const fd = openIfThere(path);
-  if (fd === undefined) return undefined;
-  try {
-    if (!tryFlock(fd, kind)) await flock(fd, kind, signal);
-    if (isStillAt(fd, path)) return held(fd);
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-  closeSync(fd);
-  return undefined;
+  return fd === undefined ? undefined : lockFile(fd, kind, { path, signal });
 }
 
 /** The exclusive lock if nobody has any; undefined for one that is held or gone. */
@@ -149,9 +148,8 @@ export function tryLockVolume(root: string, name: string): VolumeLock | undefine
   const path = volumePaths(root, name).dir;
   const fd = openIfThere(path);
   if (fd === undefined) return undefined;
-  if (tryFlock(fd, "exclusive") && isStillAt(fd, path)) return held(fd);
-  closeSync(fd);
-  return undefined;
+  const lock = tryLockFile(fd, path);
+  return typeof lock === "string" ? undefined : lock;
 }
 
 function openIfThere(path: string): number | undefined {
@@ -161,22 +159,6 @@ function openIfThere(path: string): number | undefined {
     if (hasErrno(error, "ENOENT", "ENOTDIR")) return undefined;
     throw error;
   }
-}
-
-function held(fd: number): VolumeLock {
-  let open = true;
-  return {
-    [Symbol.dispose]: () => {
-      if (open) closeSync(fd);
-      open = false;
-    },
-  };
-}
-
-/** False if the volume was removed while the lock was waited for. */
-function isStillAt(fd: number, path: string): boolean {
-  const there = statSync(path, { throwIfNoEntry: false });
-  return there !== undefined && there.ino === fstatSync(fd).ino;
 }
 
 /** With everything in it. The caller has the lock, exclusive; nothing may be mounted on it. */
