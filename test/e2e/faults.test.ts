@@ -3,12 +3,8 @@
  * kill -9 at every step. Each command is run again and again with TSRUN_FAULT=step:N, N = 1, 2, …, and
  * is killed at its N-th change of the host, until it gets through.
  */
-import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { CREATE, NAME, RUN, type Scenario, strike, useStore } from "../support/faults.ts";
-
-/** More steps than any command has: one that is still killed here goes round in circles. */
-const MAX_STEPS = 200;
+import { describe } from "node:test";
+import { CREATE, NAME, RUN, type Scenario, testEveryStep, useStore } from "../support/faults.ts";
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   create: { given: [], command: CREATE, afterwards: [] },
@@ -47,17 +43,5 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
 useStore();
 
 describe("kill -9 at every step of", () => {
-  for (const [name, scenario] of Object.entries(SCENARIOS)) {
-    it(name, async (t) => {
-      for (let step = 1; ; step += 1) {
-        assert.ok(step < MAX_STEPS, "the command never gets through");
-        const result = await strike(scenario, `step:${step}`);
-        if (result.killed) continue;
-        assert.equal(result.exitCode, 0, `with a fault at step ${step}: ${result.stderr}`);
-        assert.ok(step > 1, "the command has no step at all");
-        t.diagnostic(`${step - 1} steps`);
-        return;
-      }
-    });
-  }
+  testEveryStep(SCENARIOS);
 });

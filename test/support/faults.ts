@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, beforeEach } from "node:test";
+import { after, before, beforeEach, it } from "node:test";
 import { execa } from "execa";
 import {
   checkSystem,
@@ -120,17 +120,32 @@ export async function strikeQuickly(scenario: QuickScenario, fault: string): Pro
   return result;
 }
 
-/** Strikes at step after step until the command gets through; answers how many there are. */
+/**
+ * Strikes at step after step until the command gets through; answers how many there are. With `most` no
+ * more steps than those are tried.
+ */
 export async function strikeAtEveryStep(
   strikeAt: (fault: string) => Promise<Result>,
+  most = MAX_STEPS,
 ): Promise<number> {
-  for (let step = 1; ; step += 1) {
+  for (let step = 1; step <= most; step += 1) {
     assert.ok(step < MAX_STEPS, "the command never gets through");
     const result = await strikeAt(`step:${step}`);
     if (result.killed) continue;
     assert.equal(result.exitCode, 0, `with a fault at step ${step}: ${result.stderr}`);
     assert.ok(step > 1, "the command has no step at all");
     return step - 1;
+  }
+  return most;
+}
+
+/** A test for each scenario: its command struck at every step. */
+export function testEveryStep(scenarios: Readonly<Record<string, Scenario>>): void {
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    it(name, async (t) => {
+      const steps = await strikeAtEveryStep((fault) => strike(scenario, fault), scenario.steps);
+      t.diagnostic(`${steps} steps`);
+    });
   }
 }
 

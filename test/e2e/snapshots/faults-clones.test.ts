@@ -2,19 +2,16 @@
 /**
  * kill -9 at every step of clones and of what they stand on: each has what it had, or is not there.
  */
-import assert from "node:assert/strict";
-import { before, describe, it } from "node:test";
+import { before, describe } from "node:test";
 import {
   CREATE,
   NAME,
   RUN,
   type Scenario,
-  strike,
   succeed,
+  testEveryStep,
   useStore,
 } from "../../support/faults.ts";
-
-const MAX_STEPS = 200;
 
 const CLONE = "clone-of-victim";
 const write = ["cp", "/etc/hostname", `${NAME}:/one`];
@@ -66,17 +63,5 @@ describe("kill -9 at every step of", () => {
     for (const args of [CREATE, ["snapshot", NAME], ["rm", NAME]]) await succeed(...args);
   });
 
-  for (const [name, scenario] of Object.entries(SCENARIOS)) {
-    it(name, async (t) => {
-      for (let step = 1; ; step += 1) {
-        assert.ok(step < MAX_STEPS, "the command never gets through");
-        const result = await strike(scenario, `step:${step}`);
-        if (result.killed) continue;
-        assert.equal(result.exitCode, 0, `with a fault at step ${step}: ${result.stderr}`);
-        assert.ok(step > 1, "the command has no step at all");
-        t.diagnostic(`${step - 1} steps`);
-        return;
-      }
-    });
-  }
+  testEveryStep(SCENARIOS);
 });

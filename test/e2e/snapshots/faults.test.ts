@@ -2,19 +2,16 @@
 /**
  * kill -9 at every step of what keeps and puts back: what the container had is there afterwards.
  */
-import assert from "node:assert/strict";
-import { before, describe, it } from "node:test";
+import { before, describe } from "node:test";
 import {
   CREATE,
   NAME,
   RUN,
   type Scenario,
-  strike,
   succeed,
+  testEveryStep,
   useStore,
 } from "../../support/faults.ts";
-
-const MAX_STEPS = 200;
 
 /** A file that the container has written, and one that it writes after the first snapshot. */
 const write = ["cp", "/etc/hostname", `${NAME}:/one`];
@@ -56,17 +53,5 @@ describe("kill -9 at every step of", () => {
     for (const args of [CREATE, ["snapshot", NAME], ["rm", NAME]]) await succeed(...args);
   });
 
-  for (const [name, scenario] of Object.entries(SCENARIOS)) {
-    it(name, async (t) => {
-      for (let step = 1; ; step += 1) {
-        assert.ok(step < MAX_STEPS, "the command never gets through");
-        const result = await strike(scenario, `step:${step}`);
-        if (result.killed) continue;
-        assert.equal(result.exitCode, 0, `with a fault at step ${step}: ${result.stderr}`);
-        assert.ok(step > 1, "the command has no step at all");
-        t.diagnostic(`${step - 1} steps`);
-        return;
-      }
-    });
-  }
+  testEveryStep(SCENARIOS);
 });
