@@ -8,7 +8,7 @@ import { parseTmpfs } from "../../../../src/cli/options/tmpfs.ts";
 import { parseVolume } from "../../../../src/cli/options/volumes.ts";
 import { refuses } from "./refuses.ts";
 
-const CWD = "/work/here";
+const CWD = "/home/me/here";
 
 describe("parseVolume", () => {
   const bind = (text: string) => parseVolume(text, CWD).mount;
@@ -24,9 +24,9 @@ describe("parseVolume", () => {
     ["/a:/b", "/a", "/b", []],
     ["/a:/b:ro", "/a", "/b", ["ro"]],
     ["/a:/b:ro,noexec,rslave", "/a", "/b", ["ro", "noexec", "rslave"]],
-    ["./a:/b", "/work/here/a", "/b", []],
-    ["../a:/b/", "/work/a", "/b", []],
-    [".:/b//c/", "/work/here", "/b/c", []],
+    ["./a:/b", "/home/me/here/a", "/b", []],
+    ["../a:/b/", "/home/me/a", "/b", []],
+    [".:/b//c/", "/home/me/here", "/b/c", []],
     ["/a:/b:idmap", "/a", "/b", ["idmap"]],
     ["/a:/b:rro,nosymfollow", "/a", "/b", ["rro", "nosymfollow"]],
     ["/a:/b:", "/a", "/b", []],
@@ -132,7 +132,7 @@ describe("parseMount", () => {
       "type=bind,src=a,dst=/b,ro,bind-propagation=rslave",
       {
         type: "bind",
-        source: "/work/here/a",
+        source: "/home/me/here/a",
         target: "/b",
         options: ["ro", "rslave"],
         createSource: false,
