@@ -1,8 +1,9 @@
 import { openSync } from "node:fs";
 import { formatIdMap, NAMESPACE_KINDS } from "../namespaces/index.ts";
-import { type LaunchPlan, type PlannedOp, SLOT_CWD } from "../plan/index.ts";
+import type { LaunchPlan, PlannedOp } from "../plan/index.ts";
 import type { IdMaps } from "../rootfs/index.ts";
 import { launch } from "./launch.ts";
+import { planHeld } from "./plan-held.ts";
 
 /**
  * A user namespace with these maps as an open file, for mount_setattr(2) MOUNT_ATTR_IDMAP. A process is
@@ -24,24 +25,12 @@ function planHolder({ uids, gids, origin = "mounts" }: IdMaps): LaunchPlan {
     phase: "parent",
     origin,
   });
-  const child = (op: PlannedOp["op"]): PlannedOp => ({ op, phase: "child", origin: "launch" });
-  return {
-    ops: [
+  return planHeld({
+    before: [
       map("uid_map", formatIdMap(uids, `${origin}.uidMappings`)),
       map("gid_map", formatIdMap(gids, `${origin}.gidMappings`)),
-      child({ kind: "hold" }),
-      // Never reached: a hold that is not released undoes the launch.
-      child({ kind: "exec", lists: { argv: ["true"], env: [], candidates: ["/nonexistent"] } }),
     ],
     cloneFlags: NAMESPACE_KINDS.user.flag,
-    cgroupSlot: SLOT_CWD,
-    inheritedFds: 0,
-    supervision: {
-      daemon: false,
-      dieWithParent: true,
-      childDiesWithStage: true,
-      holdMounts: false,
-      timings: false,
-    },
-  };
+    origin: "launch",
+  });
 }

@@ -4,8 +4,8 @@
  * has was counted where it was made, and it dies with the caller.
  */
 import { TsrunError } from "../base/errors.ts";
-import { type LaunchPlan, type PlannedOp, SLOT_CWD } from "../plan/index.ts";
 import { launch } from "./launch.ts";
+import { planHeld } from "./plan-held.ts";
 
 export interface Placeholder {
   readonly pid: number;
@@ -15,7 +15,10 @@ export interface Placeholder {
 
 /** Throws LAUNCH_FAILED. */
 export async function startPlaceholder(): Promise<Placeholder> {
-  const launched = launch(PLAN, { stdio: [0, 1, 2], title: "tsrun-oci: placeholder" });
+  const launched = launch(planHeld({ origin: "linux.cgroupsPath" }), {
+    stdio: [0, 1, 2],
+    title: "tsrun-oci: placeholder",
+  });
   const end = async () => {
     launched.detach();
     try {
@@ -31,25 +34,3 @@ export async function startPlaceholder(): Promise<Placeholder> {
     throw error;
   }
 }
-
-const place = { phase: "child", origin: "linux.cgroupsPath" } as const;
-
-/** The program is never executed. */
-const OPS: readonly PlannedOp[] = [
-  { ...place, op: { kind: "hold" } },
-  { ...place, op: { kind: "exec", lists: { argv: [""], env: [], candidates: [""] } } },
-];
-
-const PLAN: LaunchPlan = {
-  ops: OPS,
-  cloneFlags: 0,
-  cgroupSlot: SLOT_CWD,
-  inheritedFds: 0,
-  supervision: {
-    daemon: false,
-    dieWithParent: true,
-    childDiesWithStage: true,
-    holdMounts: false,
-    timings: false,
-  },
-};
