@@ -4,6 +4,7 @@
  * devices, UUID=…).
  */
 import { rmSync } from "node:fs";
+import { execa } from "execa";
 import { TsrunError } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
 import { AT_FDCWD, statx, umount2 } from "../ffi/index.ts";
@@ -26,8 +27,6 @@ export async function mountVolume(
     backing.kind === "mount"
       ? backing
       : { type: "ext4", device: image, options: ["loop", "discard", "nosuid", "nodev"] };
-  // Loaded when a volume is mounted: a start without one does not pay for it.
-  const { execa } = await import("execa");
   const words = options.length > 0 ? ["-o", options.join(",")] : [];
   const { failed, stderr, shortMessage } = await execa(
     "mount",
