@@ -71,6 +71,11 @@ function formatReferenceIfName(text: string): string | undefined {
   }
 }
 
+function planRootfs(path: string): RootMount {
+  checkRootfs(path);
+  return { kind: "bind", path };
+}
+
 function checkRootfs(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   throw new TsrunError("NOT_FOUND", `the root file system "${path}" is not a directory`, {
@@ -87,10 +92,7 @@ const overlayFacts = new Map<string, OverlayFacts>();
  */
 export function planRoot(engine: Engine, config: ContainerConfig): RootMount {
   const { request, userns } = config;
-  if (request.rootfs !== undefined) {
-    checkRootfs(request.rootfs);
-    return { kind: "bind", path: request.rootfs };
-  }
+  if (request.rootfs !== undefined) return planRootfs(request.rootfs);
   checkLayers(engine, config);
   const upper = currentUpper(engine, config);
   const facts = readOverlayFacts(engine);
@@ -105,17 +107,17 @@ export function planRoot(engine: Engine, config: ContainerConfig): RootMount {
 
 /** What a container that does not run shows: of one that changes only memory, the layers below. */
 export function planRootAtRest(engine: Engine, config: ContainerConfig): RootMount {
-  if (rootModeOf(config) !== "ephemeral") return planRoot(engine, config);
-  checkLayers(engine, config);
-  const layers = allLowerDirectories(engine, config);
-  return planOverlay({ layers, facts: readOverlayFacts(engine) });
+  return rootModeOf(config) === "ephemeral" ? planLower(engine, config) : planRoot(engine, config);
 }
 
 /** What its next start begins with, to be read: without what the last run has left in a root that begins clean. */
 export function planRootAtStart(engine: Engine, config: ContainerConfig): RootMount {
-  if (rootModeOf(config) === "private" || config.request.rootfs !== undefined) {
-    return planRoot(engine, config);
-  }
+  const isKept = rootModeOf(config) === "private" || config.request.rootfs !== undefined;
+  return isKept ? planRoot(engine, config) : planLower(engine, config);
+}
+
+/** The layers below the writable one alone, read-only. */
+function planLower(engine: Engine, config: ContainerConfig): RootMount {
   checkLayers(engine, config);
   const layers = allLowerDirectories(engine, config);
   return planOverlay({ layers, facts: readOverlayFacts(engine) });
@@ -127,10 +129,7 @@ export function planRootAtStart(engine: Engine, config: ContainerConfig): RootMo
  */
 export function planRootToRead(engine: Engine, config: ContainerConfig): RootMount {
   const { rootfs } = config.request;
-  if (rootfs !== undefined) {
-    checkRootfs(rootfs);
-    return { kind: "bind", path: rootfs };
-  }
+  if (rootfs !== undefined) return planRootfs(rootfs);
   checkLayers(engine, config);
   const upper = currentUpper(engine, config);
   const lower = lowerDirectories(engine, config);
