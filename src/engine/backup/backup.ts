@@ -47,6 +47,7 @@ import {
   type TreeHeader,
   volumeKey,
 } from "./manifest.ts";
+import { openSizedVolumes } from "./sized-volumes.ts";
 
 export interface BackupOptions {
   /** The image's layers go into the file, too: it can be restored where the image is not known. */
@@ -87,10 +88,9 @@ export async function backupLocked(
   const id = randomBytes(16).toString("hex");
   const header: BackupHeader = { version: 1, id, ...(base ? { base: base.id } : {}) };
   await using output = openOutput(resolve(file));
-  const trees = treesOf(engine, config);
   const volumes = volumesOf(engine, config);
-  const sized = volumes.find(({ options }) => planBacking(options).kind === "image");
-  if (sized) throw hasSize(sized.name);
+  using sized = await openSizedVolumes(engine, volumes, signal);
+  const trees = [...layerTrees(engine, config), ...volumeTrees(engine, volumes, sized.paths)];
   let inventories: Inventories = {};
   const save = async (writer: ArchiveWriter) => {
     await writer.addText(HEADER, JSON.stringify(header));
@@ -158,40 +158,34 @@ function readLast(engine: Engine, config: ContainerConfig, id: string): Base {
   });
 }
 
-function hasSize(volume: string): TsrunError {
-  return new TsrunError(
-    "UNSUPPORTED",
-    `the volume "${volume}" has a size, and cannot be in a backup`,
-    {
-      hint: `Save it by itself: \`tsrun volume export -o FILE ${volume}\`.`,
-    },
-  );
-}
-
 interface Tree {
   readonly name: string;
   readonly kind: TreeHeader["kind"];
   readonly path: string;
 }
 
-/** Every layer above the image that the container or a snapshot of it stands on, and its volumes. */
-function treesOf(engine: Engine, config: ContainerConfig): readonly Tree[] {
+/** Every layer above the image that the container or a snapshot of it stands on. */
+function layerTrees(engine: Engine, config: ContainerConfig): readonly Tree[] {
   const { current, frozen, snapshots } = layersOf(config);
   const own: FrozenLayer = { container: config.id, number: current };
   const below = [...frozen, ...snapshots.flatMap((snapshot) => snapshot.frozen)];
   const layers = new Map(below.map((layer) => [layerKey(layer), layerPath(engine, layer)]));
   const upper = currentUpper(engine, config);
   if (upper && existsSync(upper.dir)) layers.set(layerKey(own), upper.dir);
-  return [
-    ...[...layers].map(([name, path]) => ({ name, kind: "layer" as const, path })),
-    ...volumesOf(engine, config)
-      .filter(({ options }) => planBacking(options).kind === "directory")
-      .map(({ name }) => ({
-        name: volumeKey(name),
-        kind: "volume" as const,
-        path: volumePaths(engine.root, name).data,
-      })),
-  ];
+  return [...layers].map(([name, path]) => ({ name, kind: "layer", path }));
+}
+
+/** Of those that are the store's own. */
+function volumeTrees(
+  engine: Engine,
+  volumes: readonly VolumeRecord[],
+  sized: ReadonlyMap<string, string>,
+): readonly Tree[] {
+  return volumes.flatMap(({ name, options }): readonly Tree[] => {
+    const isDirectory = planBacking(options).kind === "directory";
+    const path = isDirectory ? volumePaths(engine.root, name).data : sized.get(name);
+    return path === undefined ? [] : [{ name: volumeKey(name), kind: "volume", path }];
+  });
 }
 
 function volumesOf(engine: Engine, { request }: ContainerConfig): readonly VolumeRecord[] {

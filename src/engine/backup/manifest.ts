@@ -2,7 +2,7 @@
  * What a backup says of itself, as types, and parsed: whoever made the archive may have meant harm. Pure.
  */
 import { TsrunError } from "../../base/errors.ts";
-import type { VolumeRecord } from "../../volumes/index.ts";
+import type { CopyUpState, VolumeRecord } from "../../volumes/index.ts";
 import { checkRequest } from "../bundle/request.ts";
 import { isContainerId } from "../container-id.ts";
 import type { ContainerConfig, FrozenLayer } from "../records.ts";
@@ -128,10 +128,13 @@ function isFrozenLayer({ container, number }: FrozenLayer): boolean {
   return isContainerId(container) && Number.isSafeInteger(number) && number >= 0;
 }
 
+const COPY_UP: readonly CopyUpState[] = ["pending", "started", "done"];
+
 function isVolumeRecord(value: unknown): value is VolumeRecord {
-  const { version, name, labels, options } = (value ?? {}) as Partial<VolumeRecord>;
+  const { version, name, labels, options, copyUp } = (value ?? {}) as Partial<VolumeRecord>;
   const named = typeof name === "string" && TREE_NAME.test(volumeKey(name));
-  return version === 1 && named && isRecordOfText(labels) && isRecordOfText(options);
+  const fits = copyUp !== undefined && COPY_UP.includes(copyUp);
+  return version === 1 && named && fits && isRecordOfText(labels) && isRecordOfText(options);
 }
 
 function isDigests(value: unknown): value is Digests {

@@ -49,6 +49,7 @@ import {
   parseTreeHeader,
   volumeKey,
 } from "./manifest.ts";
+import { createFilledImage } from "./sized-volumes.ts";
 import { makeStaging } from "./staging.ts";
 import { emptyOfAttributes, removeBelow } from "./tree.ts";
 
@@ -236,12 +237,14 @@ async function register(
       ? { mounts: container.request.mounts.map((mount) => renamed(mount, volumes)) }
       : {}),
   };
-  tellOfHost(engine, request);
+  tellOfHost(engine, request, volumes);
   const root = resolveRoot(engine, { ...request, image: imageOf(container).id });
+  await using undo = new UndoStack();
+  const images = await makeImages(stage, volumes, undo);
   const { config, held } = await createLocked(engine, request, {
     root,
-    fill: (id, undo) => {
-      fillVolumes(stage, id, volumes, undo);
+    fill: (id, undoCreate) => {
+      fillVolumes(stage, id, { volumes, images }, undoCreate);
       const layers = fillLayers(stage, container, id);
       return layers ? { layers } : {};
     },
@@ -291,23 +294,55 @@ function renamed(mount: MountRequest, volumes: ReadonlyMap<string, PlannedVolume
 function tellOfHost(
   engine: Engine,
   { mounts = [], privileged, devices = [] }: ContainerRequest,
+  volumes: ReadonlyMap<string, PlannedVolume>,
 ): void {
-  const paths = mounts.flatMap((mount) => (mount.type === "bind" ? [mount.source] : []));
   const given = [
     ...(privileged ? ["every device and privilege"] : []),
-    ...paths,
+    ...mounts.flatMap((mount) => (mount.type === "bind" ? [mount.source] : [])),
     ...devices.map(({ source }) => source),
+    ...[...volumes.values()].flatMap(ofHost),
   ];
   if (given.length === 0) return;
   engine.warn(`the restored container is given of this host: ${given.join(", ")}`);
 }
 
-function fillVolumes(
-  { engine, trees }: Stage,
-  id: ContainerId,
+/** The volumes with a size, as files by name: they are made, and filled, where nobody looks for them. */
+async function makeImages(
+  { path, trees }: Stage,
   volumes: ReadonlyMap<string, PlannedVolume>,
   undo: UndoStack,
+): Promise<ReadonlyMap<string, string>> {
+  const images = new Map<string, string>();
+  for (const { record, name, exists } of volumes.values()) {
+    const backing = planBacking(record.options);
+    if (exists || backing.kind !== "image") continue;
+    const image = `${path}/image-${images.size}`;
+    await createFilledImage(image, backing, trees.get(volumeKey(record.name)), undo);
+    images.set(name, image);
+  }
+  return images;
+}
+
+function ofHost({ record, exists }: PlannedVolume): readonly string[] {
+  const backing = planBacking(record.options);
+  if (exists) return [];
+  if (backing.kind === "bind") return [backing.path];
+  return backing.kind === "mount" && backing.type !== "tmpfs" ? [backing.device] : [];
+}
+
+function fillVolumes(
+  stage: Stage,
+  id: ContainerId,
+  {
+    volumes,
+    images,
+  }: {
+    readonly volumes: ReadonlyMap<string, PlannedVolume>;
+    readonly images: ReadonlyMap<string, string>;
+  },
+  undo: UndoStack,
 ): void {
+  const { engine } = stage;
   const made = [...volumes.values()].filter(({ exists }) => !exists);
   if (made.length === 0) return;
   writeRestoredVolumes(
@@ -316,14 +351,8 @@ function fillVolumes(
     made.map(({ name }) => name),
   );
   for (const { record, name } of made) {
-    const { labels, options, anonymous } = record;
-    const tree = trees.get(volumeKey(record.name));
-    const copyUp = tree === undefined ? "pending" : "done";
-    const volume = { ...newVolume({ name, labels, options, anonymous }), copyUp } as const;
     const lock = inStore("make the volume", name, () =>
-      createVolume(engine.root, volume, planBacking(options), (directory) => {
-        if (tree !== undefined) renameSync(tree, `${directory}/_data`); // onto an empty one
-      }),
+      fillVolume(stage, { record, name, image: images.get(name) }),
     );
     if (!lock) {
       throw new TsrunError("NAME_IN_USE", `there is a volume "${name}" already`, {
@@ -334,6 +363,25 @@ function fillVolumes(
     recordVolumeEvent(engine, name, "create");
     lock[Symbol.dispose]();
   }
+}
+
+function fillVolume(
+  { engine, trees }: Stage,
+  {
+    record,
+    name,
+    image,
+  }: { readonly record: VolumeRecord; readonly name: string; readonly image: string | undefined },
+): Disposable | undefined {
+  const { labels, options, anonymous } = record;
+  const tree = trees.get(volumeKey(record.name));
+  // One that was never used is filled from the image when it is, as it would have been.
+  const copyUp = tree === undefined ? "pending" : record.copyUp;
+  const volume = { ...newVolume({ name, labels, options, anonymous }), copyUp };
+  return createVolume(engine.root, volume, planBacking(options), (directory) => {
+    if (image !== undefined) renameSync(image, `${directory}/disk.img`);
+    else if (tree !== undefined) renameSync(tree, `${directory}/_data`); // onto an empty one
+  });
 }
 
 /** The layers of all its snapshots become the new container's own, with new numbers. */

@@ -1,9 +1,9 @@
 import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, statSync } from "node:fs";
-import { copyTree } from "../../ffi/index.ts";
+import { copyTree, getXattr, listXattrs, setXattr } from "../../ffi/index.ts";
 
 const { O_DIRECTORY, O_RDONLY } = constants;
 
-/** A layer onto another file system, its own mode and owner with it. `to` may be there, empty. */
+/** A layer onto another file system, its own mode, owner and attributes with it. `to` may be there, empty. */
 export function copyLayer(from: string, to: string): void {
   mkdirSync(to, { mode: 0o755, recursive: true });
   const { mode, uid, gid } = statSync(from);
@@ -12,6 +12,7 @@ export function copyLayer(from: string, to: string): void {
     const target = openSync(to, O_RDONLY | O_DIRECTORY);
     try {
       copyTree(source, target);
+      copyXattrs(source, target);
     } finally {
       closeSync(target);
     }
@@ -20,4 +21,11 @@ export function copyLayer(from: string, to: string): void {
   }
   chownSync(to, uid, gid);
   chmodSync(to, mode & 0o7777);
+}
+
+function copyXattrs(source: number, target: number): void {
+  for (const name of listXattrs(source)) {
+    const value = getXattr(source, name);
+    if (value !== undefined) setXattr(target, name, value);
+  }
 }

@@ -80,7 +80,7 @@ interface Loop {
 }
 
 /** Two devices over one file would be two file systems that know nothing of each other. */
-function attachLoop(image: string): Loop {
+export function attachLoop(image: string): Loop {
   const there = findLoop(image);
   if (there) return there;
   const file = openSync(image, "r+");

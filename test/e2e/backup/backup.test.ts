@@ -95,6 +95,70 @@ describe("backup", () => {
     assert.equal(await cli.ok("system", "check"), "Nothing is left behind.");
   });
 
+  it("brings volumes back with their size, and those that nobody has used yet as such", async () => {
+    await cli.ok("volume", "create", "--opt", "size=32m", "sized");
+    const mounts = ["-v", "sized:/data", "-v", "unused:/bin"];
+    const fill = "head -c 3000000 /dev/urandom > /data/big; chmod 1770 /data; chown 7:8 /data";
+    const measure =
+      "cd /data; sha256sum *; stat -c '%a %u:%g %n' . *; df -m . | awk 'END{print $2}'";
+    const see = (name: string) => cli.ok("exec", name, "sh", "-c", measure);
+    const quick = ["--stop-timeout", "0"];
+    await cli.ok(
+      "run",
+      "-d",
+      "--name",
+      "sizes",
+      ...quick,
+      ...mounts.slice(0, 2),
+      "busybox",
+      "sleep",
+      "1000",
+    );
+    await cli.ok("exec", "sizes", "sh", "-c", fill);
+    const [full, since] = [cli.file("s0"), cli.file("s1")];
+    await cli.ok("backup", "sizes", full); // while it is mounted
+    await cli.ok("exec", "sizes", "sh", "-c", "echo more > /data/more; echo x > /data/.hidden");
+    const wanted = await see("sizes");
+    await cli.ok("stop", "sizes");
+    const id = await cli.ok("backup", "--incremental-since", full, "sizes", since); // and while not
+    assert.ok(statSync(since).size < 100_000, String(statSync(since).size));
+    const another = await cli.run(["backup", "restore", full, since]);
+    assert.match(another.stderr, /here already: sized/);
+    await cli.ok("rm", "sizes");
+    await cli.ok("volume", "rm", "sized");
+    await cli.ok("backup", "restore", full, since);
+    assert.equal(await cli.ok("volume", "inspect", "-f", "{{.Options.size}}", "sized"), "32m");
+    await cli.ok("start", "sizes");
+    assert.equal(await see("sizes"), wanted);
+    const spill = "dd if=/dev/zero of=/data/fill bs=1M count=64 2>&1; rm /data/fill";
+    assert.match(await cli.ok("exec", "sizes", "sh", "-c", spill), /No space left on device/);
+    assert.match(id, /^[0-9a-f]{32}$/);
+    await cli.ok("rm", "-f", "sizes");
+    await cli.ok("volume", "rm", "sized");
+
+    const fresh = ["volume", "create", "--opt", "size=32m"];
+    await cli.ok(...fresh, "sized");
+    await cli.ok(
+      "create",
+      "--name",
+      "fresh",
+      ...quick,
+      ...mounts,
+      "busybox",
+      "/bin/busybox",
+      "ls",
+      "/data",
+    );
+    await cli.ok("backup", "fresh", full);
+    await cli.ok("rm", "fresh");
+    await cli.ok("volume", "rm", "sized", "unused");
+    await cli.ok("backup", "restore", full);
+    assert.equal(await cli.ok("start", "-a", "fresh"), "");
+    await cli.ok("rm", "fresh");
+    await cli.ok("volume", "rm", "sized", "unused");
+    assert.equal(await cli.ok("system", "check"), "Nothing is left behind.");
+  });
+
   it("goes to another machine with its image, and says so where it cannot", async () => {
     await makeChanged("moving", "moving-data");
     const [bare, full] = [cli.file("bare.backup"), cli.file("full.backup")];

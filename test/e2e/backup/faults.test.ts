@@ -18,11 +18,13 @@ import {
   useStore,
 } from "../../support/faults.ts";
 
-const VOLUME = "volume-of-victim";
+/** A directory, and a file system of its own. */
+const VOLUMES = ["sized-of-victim", "volume-of-victim"];
+const [SIZED, VOLUME] = VOLUMES as [string, string];
 const files = mkdtempSync(join(tmpdir(), "tsrun-faults-files-"));
 const [out, prepared] = [join(files, "out.backup"), join(files, "prepared.backup")];
 
-/** Exits with 0 only if volume and root have what the backup has of them. */
+/** Exits with 0 only if volumes and root have what the backup has of them. */
 const isWhole = () => succeed("start", "-a", NAME);
 
 /** One whose cgroup was frozen is found paused. */
@@ -43,11 +45,11 @@ const SCENARIOS: Readonly<Record<string, QuickScenario>> = {
     given: () => Promise.resolve(),
     command: ["backup", "restore", prepared],
     afterwards: isWhole,
-    // The container has gone before; only a volume that was restored with it may be there still.
+    // The container has gone before; only volumes that were restored with it may be there still.
     clean: async (engine) => {
       const names = listVolumes(engine).map(({ name }) => name);
-      if (names.length > 0) assert.deepEqual(names, [VOLUME]);
-      await removeVolume(engine, VOLUME, { force: true });
+      if (names.length > 0) assert.deepEqual(names, VOLUMES);
+      for (const name of VOLUMES) await removeVolume(engine, name, { force: true });
     },
   },
   "rm --backup": {
@@ -62,16 +64,18 @@ after(() => rmSync(files, { recursive: true, force: true }));
 
 describe("kill -9 at every step of", () => {
   before(async () => {
-    await succeed("run", "--rm", "-v", `${VOLUME}:/d`, "busybox", "touch", "/d/in-volume");
-    const test = ["test", "-e", "/d/in-volume", "-a", "-e", "/in-root"];
-    await succeed("create", "--name", NAME, "-v", `${VOLUME}:/d`, "busybox", ...test);
+    const mounts = ["-v", `${VOLUME}:/d`, "-v", `${SIZED}:/s`];
+    await succeed("volume", "create", "--opt", "size=8m", SIZED);
+    await succeed("run", "--rm", ...mounts, "busybox", "touch", "/d/in-volume", "/s/in-sized");
+    const test = "test -e /d/in-volume -a -e /s/in-sized -a -e /in-root";
+    await succeed("create", "--name", NAME, ...mounts, "busybox", ...test.split(" "));
     writeFileSync(out, "");
     await succeed("cp", out, `${NAME}:/in-root`);
     await succeed("backup", NAME, prepared);
-    await succeed("volume", "rm", "-f", VOLUME);
+    await succeed("volume", "rm", "-f", ...VOLUMES);
     // The directory in which backups are unpacked stays for good.
     await succeed("backup", "restore", prepared);
-    await succeed("volume", "rm", "-f", VOLUME);
+    await succeed("volume", "rm", "-f", ...VOLUMES);
   });
 
   for (const [name, scenario] of Object.entries(SCENARIOS)) {

@@ -74,11 +74,20 @@ describe("a backup's manifest", () => {
     });
   }
 
-  it("is refused with a volume whose name leads elsewhere", () => {
-    const volume = { version: 1, name: "../../etc", labels: {}, options: {} };
-    const text = encodeManifest({ ...manifest, volumes: [volume as never] }, {});
-    refuses(() => parseManifest(text, "f"));
-  });
+  const volume = { version: 1, name: "data", labels: {}, options: {}, copyUp: "done" };
+  for (const [what, change, fits] of [
+    ["as it should be", {}, true],
+    ["with a name that leads elsewhere", { name: "../../etc" }, false],
+    ["filled as no volume is", { copyUp: "half" }, false],
+    ["with options that are none", { options: { size: 1 } }, false],
+  ] as const) {
+    it(`${fits ? "may have" : "is refused with"} a volume ${what}`, () => {
+      const volumes = [{ ...volume, ...change } as never];
+      const read = () => parseManifest(encodeManifest({ ...manifest, volumes }, {}), "f");
+      if (fits) assert.deepEqual(read().manifest.volumes, volumes);
+      else refuses(read);
+    });
+  }
 
   it("is a manifest or a TsrunError, whatever it holds", () => {
     const whole = JSON.parse(encodeManifest(manifest, {})) as Record<string, unknown>;
