@@ -69,6 +69,10 @@ async function run(
     logLevel: debug ? "debug" : parseLogLevel(value("log-level") ?? "warn"),
     debug,
   };
+  if (process.geteuid?.() !== 0 || process.env["TSRUN_USERNS_FD"] !== undefined) {
+    const { settleWithoutRoot } = await import("./without-root.ts");
+    await settleWithoutRoot(spec, globals);
+  }
   const module = await spec.load();
   return (await module.run({ options, operands, globals, commands: COMMANDS })) ?? 0;
 }

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { isAbsolute, join, normalize } from "node:path";
 import { TsrunError } from "../base/errors.ts";
+import { ownDirectories, type StandardDirectories } from "./own-directories.ts";
 import type { ContainerId } from "./records.ts";
 
 export interface Engine {
@@ -16,21 +17,27 @@ export interface Engine {
 }
 
 export interface EngineOptions {
-  /** $TSRUN_ROOT, else /var/lib/tsrun. */
+  /** $TSRUN_ROOT, else /var/lib/tsrun; for others than root $XDG_DATA_HOME/tsrun or ~/.local/share/tsrun. */
   readonly root?: string;
-  /** $TSRUN_RUN_ROOT, else /run/tsrun for the default root, else a directory for that root alone. */
+  /**
+   * $TSRUN_RUN_ROOT, else /run/tsrun for the default root, else a directory for that root alone. For
+   * others than root it lies in $XDG_RUNTIME_DIR, or in the root where there is no such directory.
+   */
   readonly runRoot?: string;
   readonly log?: (message: string) => void;
 }
 
-const DEFAULT_ROOT = "/var/lib/tsrun";
-const DEFAULT_RUN_ROOT = "/run/tsrun";
-const OTHER_RUN_ROOTS = "/run/tsrun-roots";
+const OF_ROOT: StandardDirectories = {
+  root: "/var/lib/tsrun",
+  runRoot: "/run/tsrun",
+  otherRunRoots: "/run/tsrun-roots",
+};
 
 /** Throws INVALID_ARGUMENT for a relative path. */
 export function openEngine(options: EngineOptions = {}): Engine {
-  const root = absolute("root", options.root ?? fromEnvironment("TSRUN_ROOT") ?? DEFAULT_ROOT);
-  const runRoot = options.runRoot ?? fromEnvironment("TSRUN_RUN_ROOT") ?? runRootOf(root);
+  const standard = process.geteuid?.() === 0 ? OF_ROOT : ownDirectories();
+  const root = absolute("root", options.root ?? fromEnvironment("TSRUN_ROOT") ?? standard.root);
+  const runRoot = options.runRoot ?? fromEnvironment("TSRUN_RUN_ROOT") ?? runRootOf(root, standard);
   return {
     root,
     runRoot: absolute("run root", runRoot),
@@ -39,10 +46,10 @@ export function openEngine(options: EngineOptions = {}): Engine {
 }
 
 /** Two roots never share a run root: container ids would be looked for in the wrong one. */
-function runRootOf(root: string): string {
-  if (root === DEFAULT_ROOT) return DEFAULT_RUN_ROOT;
+function runRootOf(root: string, standard: StandardDirectories): string {
+  if (root === standard.root) return standard.runRoot;
   const digest = createHash("sha256").update(root).digest("hex");
-  return join(OTHER_RUN_ROOTS, digest.slice(0, 16));
+  return join(standard.otherRunRoots, digest.slice(0, 16));
 }
 
 function fromEnvironment(name: string): string | undefined {

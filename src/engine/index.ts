@@ -34,6 +34,7 @@ export { type CopyOptions, copyFromContainer, copyToContainer } from "./copy.ts"
 export { createContainer } from "./create.ts";
 export { diffContainerOrImage } from "./diff.ts";
 export { type Engine, type EngineOptions, openEngine } from "./engine.ts";
+export { readRuntimeDirectory } from "./own-directories.ts";
 export {
   type EngineEvent,
   EVENT_STATUSES,

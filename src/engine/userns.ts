@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { hasErrno } from "../base/errors.ts";
-import { allocateIdRange, type IdRange } from "../runtime/index.ts";
+import { allocateIdRange, type IdRange, parseSubordinateIds } from "../runtime/index.ts";
 import type { Engine } from "./engine.ts";
 import type { ContainerConfig } from "./records.ts";
 import type { NamespacesRequest } from "./request.ts";
@@ -72,12 +72,7 @@ function subordinateRange(path: string): IdRange {
   }
 }
 
-/** The largest range of a user in subuid(5): lines of USER:FIRST:SIZE. */
-export function parseSubordinateRange(text: string, user: string): IdRange | undefined {
-  const ranges = text.split("\n").flatMap((line) => {
-    const [name, first = "", size = ""] = line.split(":");
-    const valid = name === user && /^\d+$/.test(first) && /^\d+$/.test(size);
-    return valid ? [{ first: Number(first), size: Number(size) }] : [];
-  });
-  return ranges.toSorted((a, b) => b.size - a.size)[0];
+/** The largest range of a user in subuid(5). */
+function parseSubordinateRange(text: string, user: string): IdRange | undefined {
+  return parseSubordinateIds(text, [user]).toSorted((a, b) => b.size - a.size)[0];
 }

@@ -25,6 +25,7 @@ export { O_PATH, type Openat2How, openat2, RESOLVE } from "./openat2.ts";
 export { aborted, waitReadable } from "./poll.ts";
 export * from "./process.ts";
 export { removeTree, removeTreeAt } from "./remove-tree.ts";
+export { replaceProcess } from "./replace-process.ts";
 export * from "./seccomp.ts";
 export {
   bindDatagram,

@@ -15,6 +15,7 @@ import {
   setXattr,
   statx,
 } from "../ffi/index.ts";
+import { isOverlayXattr } from "./overlay-marks.ts";
 import { toBytes } from "./tar-bytes.ts";
 
 const { O_DIRECTORY } = constants;
@@ -64,7 +65,7 @@ function attributesOf(fd: number): DirectoryAttributes {
   const target = { path: `/proc/self/fd/${fd}`, follow: true };
   const xattrs = new Map<string, Uint8Array>();
   for (const name of listXattrs(target)) {
-    const value = name.startsWith("trusted.overlay.") ? undefined : getXattr(target, name);
+    const value = isOverlayXattr(name) ? undefined : getXattr(target, name);
     if (value) xattrs.set(name, value);
   }
   return { mode: mode & 0o7777, uid, gid, mtimeNs, xattrs };

@@ -27,8 +27,10 @@ import {
 } from "../ffi/index.ts";
 import { type Entry, parsePath } from "./entry.ts";
 import { invalid } from "./invalid-member.ts";
+import { HOST_LABELS, setOpaque } from "./overlay-marks.ts";
 import { placeContents } from "./sparse.ts";
 import { toBytes } from "./tar-bytes.ts";
+import { isInUserNamespace, ownerError } from "./user-namespace.ts";
 import { OPAQUE_MARK, WHITEOUT_PREFIX } from "./whiteouts.ts";
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
@@ -61,6 +63,8 @@ export class LayerWriter implements Disposable {
   readonly #directoryTimes = new Map<string, bigint>();
   /** Directories that members lie in, but that are no members themselves. */
   readonly #implied = new Set<string>([""]);
+  /** Device nodes that cannot be made here. */
+  readonly #leftOut = new Set<string>();
   #parent: Parent | undefined;
   #hasDefaultAcls: boolean = false;
   readonly #umask = readUmask();
@@ -76,6 +80,7 @@ export class LayerWriter implements Disposable {
   /** Makes the entry; a file's contents come as chunks. */
   async write(entry: Entry, contents: AsyncIterable<Uint8Array>): Promise<void> {
     const { dir, name } = splitPath(entry.path);
+    this.#leftOut.delete(entry.path);
     if (this.#options.whiteouts && name.startsWith(WHITEOUT_PREFIX)) {
       this.#whiteout(dir, name, entry);
       return;
@@ -88,12 +93,14 @@ export class LayerWriter implements Disposable {
     const bytes = toBytes(name);
     if (entry.type === "link") {
       // It shares the other's attributes.
-      this.#inItsPlace(parent, bytes, () => this.#hardLink(entry, parent.fd, bytes));
+      if (this.#leftOut.has(parsePath(entry.linkname))) this.#leaveOut(entry, parent, bytes);
+      else this.#inItsPlace(parent, bytes, () => this.#hardLink(entry, parent.fd, bytes));
     } else if (entry.type === "file") {
       await this.#file(entry, parent, bytes, contents);
     } else {
-      this.#inItsPlace(parent, bytes, () => makeSpecial(entry, parent.fd, bytes));
-      this.#setAttributes(entry, parent, bytes);
+      const made = this.#inItsPlace(parent, bytes, () => makeSpecial(entry, parent.fd, bytes));
+      if (made) this.#setAttributes(entry, parent, bytes);
+      else this.#leftOut.add(entry.path);
     }
   }
 
@@ -175,11 +182,7 @@ export class LayerWriter implements Disposable {
   #whiteout(dir: string, name: string, entry: Entry): void {
     const parent = this.#openParent(dir);
     if (name === OPAQUE_MARK) {
-      setXattr(
-        { path: `/proc/self/fd/${parent.fd}`, follow: true },
-        "trusted.overlay.opaque",
-        Buffer.from("y"),
-      );
+      setOpaque(parent.fd);
       return;
     }
     const hidden = name.slice(WHITEOUT_PREFIX.length);
@@ -209,6 +212,12 @@ export class LayerWriter implements Disposable {
         `is a hard link to "${entry.linkname}", which is not in the archive`,
       );
     }
+  }
+
+  /** Another name of a device that was left out; what it would have replaced is gone all the same. */
+  #leaveOut(entry: Entry, parent: Parent, name: Uint8Array): void {
+    if (typeAt(parent.fd, name) !== undefined) removeTreeAt(parent.fd, name);
+    this.#leftOut.add(entry.path);
   }
 
   /** The last parent is kept open: archives go directory by directory. */
@@ -269,7 +278,7 @@ export class LayerWriter implements Disposable {
     const { uid, gid } = this.#options.owner ?? entry;
     const [at, path] = fd === undefined ? [parent.fd, name] : [fd, NO_NAME];
     const isOurs = uid === OWN_UID && gid === OWN_GID && !parent.inheritsGroup;
-    if (!isOurs) chownAt(at, path, uid, gid);
+    if (!isOurs) giveTo(at, path, { uid, gid, entry });
     if (this.#hasDefaultAcls) removeInheritedAcls(parent.fd, name, type);
     if (xattrs.size > 0) setXattrs(entry, parent.fd, name);
     if (xattrs.has(DEFAULT_ACL)) this.#hasDefaultAcls = true;
@@ -383,20 +392,41 @@ function isZero(chunk: Uint8Array): boolean {
   return true;
 }
 
-function makeSpecial(entry: Entry, parent: number, name: Uint8Array): void {
+function giveTo(
+  at: number,
+  path: Uint8Array,
+  { uid, gid, entry }: { readonly uid: number; readonly gid: number; readonly entry: Entry },
+): void {
+  try {
+    chownAt(at, path, uid, gid);
+  } catch (error) {
+    throw ownerError(error, entry.path, { uid, gid });
+  }
+}
+
+/** false for a device that cannot be made here. */
+function makeSpecial(entry: Entry, parent: number, name: Uint8Array): boolean {
   if (entry.type === "symlink") {
     symlinkAt(toBytes(entry.linkname), parent, name);
-    return;
+    return true;
   }
   if (entry.type === "fifo") {
     makeNodeAt(parent, name, { mode: S_IFIFO | 0o600 });
-    return;
+    return true;
   }
   const { kind, major, minor } = entry.device ?? { kind: "character", major: 0, minor: 0 };
   if (kind === "character" && major === 0 && minor === 0) {
     throw invalid(entry.path, "is device 0:0, which would be a whiteout");
   }
-  makeNodeAt(parent, name, { mode: (kind === "block" ? S_IFBLK : S_IFCHR) | 0o600, major, minor });
+  const mode = (kind === "block" ? S_IFBLK : S_IFCHR) | 0o600;
+  try {
+    makeNodeAt(parent, name, { mode, major, minor });
+    return true;
+  } catch (error) {
+    // mknod(2): only the host's root makes devices. Containers get theirs at their start.
+    if (hasErrno(error, "EPERM") && isInUserNamespace()) return false;
+    throw error;
+  }
 }
 
 function setXattrs(entry: Entry, parent: number, name: Uint8Array): void {
@@ -404,16 +434,28 @@ function setXattrs(entry: Entry, parent: number, name: Uint8Array): void {
   const fd = openat2(parent, name.length === 0 ? "." : name, { flags, resolve: RESOLVE.BENEATH });
   try {
     for (const [key, value] of entry.xattrs) {
-      // lsetxattr on /proc/self/fd/N would set the link's own; following it leads to what is open.
-      setXattr({ path: `/proc/self/fd/${fd}`, follow: true }, key, toBytes(value));
+      setOne(fd, key, toBytes(value));
     }
   } catch (error) {
     if (!hasErrno(error, "EOPNOTSUPP", "EPERM", "EINVAL")) throw error;
     throw new TsrunError("IMAGE_INVALID", `cannot set an extended attribute of "${entry.path}"`, {
-      hint: "The file system of the data directory (--root) does not take it.",
+      hint: isInUserNamespace()
+        ? "Only the host's root may set attributes such as trusted.*: bring the image as root."
+        : "The file system of the data directory (--root) does not take it.",
       cause: error,
     });
   } finally {
     closeSync(fd);
+  }
+}
+
+function setOne(fd: number, name: string, value: Uint8Array): void {
+  try {
+    // lsetxattr on /proc/self/fd/N would set the link's own; following it leads to what is open.
+    setXattr({ path: `/proc/self/fd/${fd}`, follow: true }, name, value);
+  } catch (error) {
+    // Another host's label, which means nothing here, and which only this host's root could set.
+    if (hasErrno(error, "EPERM") && HOST_LABELS.has(name) && isInUserNamespace()) return;
+    throw error;
   }
 }

@@ -2,8 +2,8 @@
  * What overlayfs itself writes into an upper: whiteouts, opaque directories, and attributes of its own,
  * which are no part of a layer (overlayfs.rst, "whiteouts and opaque directories").
  */
-import { TsrunError } from "../base/errors.ts";
-import { getXattr, listXattrs, type Statx } from "../ffi/index.ts";
+import { hasErrno, TsrunError } from "../base/errors.ts";
+import { getXattr, listXattrs, type Statx, setXattr } from "../ffi/index.ts";
 
 const S_IFMT = 0o170000;
 const S_IFCHR = 0o020000;
@@ -14,7 +14,7 @@ const S_IFREG = 0o100000;
 const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\.(.*)$/s;
 
 /** Labels that the host's own security policy gave to the files: they mean nothing elsewhere. */
-const HOST_LABELS: ReadonlySet<string> = new Set([
+export const HOST_LABELS: ReadonlySet<string> = new Set([
   "security.selinux",
   "security.ima",
   "security.evm",
@@ -34,6 +34,18 @@ export function readOwnXattrs(fd: number): readonly string[] {
 /** For xattr calls: it leads to what is open, be that a symbolic link. */
 export function magicLink(fd: number): { readonly path: string; readonly follow: true } {
   return { path: `/proc/self/fd/${fd}`, follow: true };
+}
+
+/** Marks an open directory as one that hides what is below, for the mounts that its maker can make. */
+export function setOpaque(fd: number): void {
+  const value = Buffer.from("y");
+  try {
+    setXattr(magicLink(fd), "trusted.overlay.opaque", value);
+  } catch (error) {
+    // xattr(7): trusted ones are for the host's root; overlayfs.rst, "userxattr".
+    if (!hasErrno(error, "EPERM")) throw error;
+    setXattr(magicLink(fd), "user.overlay.opaque", value);
+  }
 }
 
 export type OverlayMark = "whiteout" | "opaque" | undefined;

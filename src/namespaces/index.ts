@@ -13,3 +13,4 @@ export { type NamespacePlan, planNamespaces } from "./plan.ts";
 export { planExecJoin } from "./plan-exec.ts";
 export { readIdMap, readNamespaceFacts, readNamespaces } from "./probe.ts";
 export { foreignNamespaces } from "./request.ts";
+export { parseSubordinateIds, planOwnIdMap } from "./subordinate-ids.ts";

@@ -23,6 +23,7 @@ export {
 export {
   allocateIdRange,
   type IdRange,
+  parseSubordinateIds,
   readIdMap,
   readNamespaces,
   toContainerId,
@@ -46,6 +47,7 @@ export { type ExitStatus, exitStatusCode } from "./exit-status.ts";
 export { type HostFacts, probeHost } from "./facts.ts";
 export { execError } from "./failure.ts";
 export { type Launch, type LaunchIo, launch, stagePath } from "./launch.ts";
+export { createOwnUserNamespace, type OwnIds } from "./own-user-namespace.ts";
 export { type Placeholder, startPlaceholder } from "./placeholder.ts";
 export { type ContainerLaunch, type HandOver, planContainer } from "./plan-container.ts";
 export { type ExecLaunch, planExec } from "./plan-exec.ts";

@@ -73,6 +73,7 @@ export const BACKUP_COMMANDS: readonly CommandSpec[] = [
   {
     name: "backup inspect",
     group: "Backups",
+    withoutRoot: "as-is",
     summary: "Read a backup, check its digests, and show what it is of",
     arguments: [{ name: "FILE", required: true, variadic: true, completion: "files" }],
     options: [{ ...FORMAT, short: "f" }],

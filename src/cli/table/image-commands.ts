@@ -117,6 +117,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     name: "image import",
     aliases: ["import"],
     group: "Images",
+    withoutRoot: "in-namespace",
     summary: "Make an image of a directory or a tar archive",
     arguments: [
       { name: "SOURCE", required: true, variadic: false, completion: "files" },
@@ -171,6 +172,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     name: "image ls",
     aliases: ["image list", "images"],
     group: "Images",
+    withoutRoot: "as-is",
     summary: "List images",
     arguments: [],
     options: [
@@ -192,6 +194,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
   {
     name: "image inspect",
     group: "Images",
+    withoutRoot: "as-is",
     summary: "Show everything about images as JSON",
     arguments: [{ ...IMAGE, variadic: true }],
     options: [{ ...FORMAT, short: "f" }],
@@ -203,6 +206,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     name: "image rm",
     aliases: ["image remove", "rmi"],
     group: "Images",
+    withoutRoot: "in-namespace",
     summary: "Remove images",
     arguments: [{ ...IMAGE, variadic: true }],
     options: [
@@ -223,6 +227,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     name: "image tag",
     aliases: ["tag"],
     group: "Images",
+    withoutRoot: "in-namespace",
     summary: "Give an image another name",
     arguments: [IMAGE, { name: "NAME", required: true, variadic: true }],
     options: [],
@@ -234,6 +239,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     name: "image history",
     aliases: ["history"],
     group: "Images",
+    withoutRoot: "as-is",
     summary: "Show the steps that made an image",
     arguments: [IMAGE],
     options: [QUIET_IDS, NO_TRUNC, FORMAT],
@@ -244,6 +250,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
   {
     name: "image tree",
     group: "Images",
+    withoutRoot: "as-is",
     summary: "Show an image's layers, and which images share them",
     arguments: [IMAGE],
     options: [],
@@ -254,6 +261,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
   {
     name: "image history-of",
     group: "Images",
+    withoutRoot: "as-is",
     summary: "Show what a name has pointed to",
     arguments: [NAME],
     options: [NO_TRUNC, FORMAT],
@@ -266,6 +274,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
   {
     name: "image promote",
     group: "Images",
+    withoutRoot: "in-namespace",
     summary: "Let a name point to one of its versions",
     arguments: [{ ...NAME, name: "NAME@VERSION" }],
     options: [],
@@ -278,6 +287,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
   {
     name: "image rollback",
     group: "Images",
+    withoutRoot: "in-namespace",
     summary: "Let a name point to its version before this one",
     arguments: [NAME],
     options: [],
@@ -291,6 +301,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     name: "image save",
     aliases: ["save"],
     group: "Images",
+    withoutRoot: "in-namespace",
     summary: "Write images to an archive",
     arguments: [{ ...IMAGE, variadic: true }],
     options: [
@@ -325,6 +336,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     name: "image load",
     aliases: ["load"],
     group: "Images",
+    withoutRoot: "in-namespace",
     summary: "Read images from an archive",
     arguments: [],
     options: [
@@ -348,6 +360,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
   {
     name: "image prune",
     group: "Images",
+    withoutRoot: "in-namespace",
     summary: "Remove images that nothing needs",
     arguments: [],
     options: [

@@ -46,6 +46,7 @@ export const LOOK_COMMANDS: readonly CommandSpec[] = [
     name: "ps",
     aliases: ["ls", "list"],
     group: "Look at containers",
+    withoutRoot: "as-is",
     summary: "List containers",
     arguments: [],
     options: [
@@ -100,6 +101,7 @@ export const LOOK_COMMANDS: readonly CommandSpec[] = [
   {
     name: "inspect",
     group: "Look at containers",
+    withoutRoot: "as-is",
     summary: "Show everything about containers or images as JSON",
     arguments: [{ ...CONTAINER, variadic: true }],
     options: [
@@ -173,6 +175,7 @@ export const LOOK_COMMANDS: readonly CommandSpec[] = [
   {
     name: "events",
     group: "Look at containers",
+    withoutRoot: "as-is",
     summary: "Show what happens to containers, images and volumes, as it happens",
     arguments: [],
     options: [

@@ -11,6 +11,7 @@ export const REGISTRY_COMMANDS: readonly CommandSpec[] = [
     name: "pull",
     aliases: ["image pull"],
     group: "Images",
+    withoutRoot: "in-namespace",
     summary: "Bring images from a registry",
     arguments: [{ name: "NAME", required: true, variadic: true }],
     options: [
@@ -35,6 +36,7 @@ export const REGISTRY_COMMANDS: readonly CommandSpec[] = [
     name: "push",
     aliases: ["image push"],
     group: "Images",
+    withoutRoot: "in-namespace",
     summary: "Send an image to a registry",
     arguments: [IMAGE, { name: "DESTINATION", required: false, variadic: false }],
     options: [
@@ -62,6 +64,7 @@ export const REGISTRY_COMMANDS: readonly CommandSpec[] = [
   {
     name: "image referrers",
     group: "Images",
+    withoutRoot: "as-is",
     summary: "Show what a registry has about an image: signatures, bills of materials",
     arguments: [{ name: "NAME", required: true, variadic: false }],
     options: [FORMAT, ...REGISTRY_OPTIONS],
@@ -74,6 +77,7 @@ export const REGISTRY_COMMANDS: readonly CommandSpec[] = [
   {
     name: "login",
     group: "Images",
+    withoutRoot: "as-is",
     summary: "Store credentials for a registry",
     arguments: [REGISTRY],
     options: [
@@ -110,6 +114,7 @@ export const REGISTRY_COMMANDS: readonly CommandSpec[] = [
   {
     name: "logout",
     group: "Images",
+    withoutRoot: "as-is",
     summary: "Forget credentials for a registry",
     arguments: [REGISTRY],
     options: [{ name: "all", short: "a", kind: "flag", summary: "Forget all of them" }, AUTHFILE],

@@ -172,6 +172,7 @@ export const RUN_COMMANDS: readonly CommandSpec[] = [
   {
     name: "plan",
     group: "Run containers",
+    withoutRoot: "as-is",
     summary: "Show what run would ask of the kernel, and run nothing",
     arguments: NEW_CONTAINER,
     passThrough: true,

@@ -6,6 +6,7 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
   {
     name: "info",
     group: "System",
+    withoutRoot: "as-is",
     summary: "Show what this host and tsrun's store offer",
     arguments: [],
     options: [FORMAT],
@@ -18,6 +19,7 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
   {
     name: "system df",
     group: "System",
+    withoutRoot: "in-namespace",
     summary: "Show what images, containers and volumes take on the disk",
     arguments: [],
     options: [
@@ -33,6 +35,7 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
   {
     name: "system check",
     group: "System",
+    withoutRoot: "in-namespace",
     summary: "Find what crashes have left behind",
     arguments: [],
     options: [
@@ -58,8 +61,26 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/system-check.ts"),
   },
   {
+    name: "unshare",
+    group: "System",
+    withoutRoot: "in-namespace",
+    summary: "Run a program where a user without root has his images' ids",
+    arguments: [{ name: "COMMAND", required: false, variadic: true }],
+    passThrough: true,
+    options: [],
+    description: [
+      "For users who are not root. Their images are kept in a user namespace: its id 0 is the user, and from 1 on come the ids that /etc/subuid and /etc/subgid give him. A program that is run so sees the files of unpacked layers with the owners that the images name, and may change and remove them. A program that uses tsrun's library works on the user's images there, too. Without COMMAND it is $SHELL.",
+    ],
+    examples: [
+      { command: "tsrun unshare cat /proc/self/uid_map", meaning: "See the ids" },
+      { command: "tsrun unshare node pull-all.js", meaning: "A program that uses the library" },
+    ],
+    load: () => import("../commands/unshare.ts"),
+  },
+  {
     name: "version",
     group: "System",
+    withoutRoot: "as-is",
     summary: "Show the version",
     arguments: [],
     options: [{ ...FORMAT }],
@@ -70,6 +91,7 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
   {
     name: "completion",
     group: "System",
+    withoutRoot: "as-is",
     summary: "Print the completions for a shell",
     arguments: [{ name: "SHELL", required: false, variadic: false, completion: "shells" }],
     options: [{ name: "man", kind: "flag", summary: "Print the man page tsrun(1) instead" }],
@@ -86,6 +108,7 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
   {
     name: "help",
     group: "System",
+    withoutRoot: "as-is",
     summary: "Show help, or the help of a command",
     arguments: [{ name: "COMMAND", required: false, variadic: true, completion: "commands" }],
     options: [],

@@ -49,6 +49,11 @@ export interface CommandSpec {
   /** One line, without a full stop. */
   readonly summary: string;
   readonly arguments: readonly ArgumentSpec[];
+  /**
+   * For users who are not root: it needs no privileges, or it does its work in a user namespace of
+   * theirs. Without it, it is root's alone.
+   */
+  readonly withoutRoot?: "as-is" | "in-namespace";
   /** Options end at the first argument: what follows belongs to the container's command. */
   readonly passThrough?: boolean;
   readonly options: readonly OptionSpec[];

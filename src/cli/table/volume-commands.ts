@@ -66,6 +66,7 @@ export const VOLUME_COMMANDS: readonly CommandSpec[] = [
     name: "volume ls",
     aliases: ["volume list"],
     group: "Volumes",
+    withoutRoot: "as-is",
     summary: "List volumes",
     arguments: [],
     options: [

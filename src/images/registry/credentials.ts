@@ -144,11 +144,14 @@ function authFileToWrite({ authFile, environment = process.env }: CredentialOpti
   return authFile ?? (environment["REGISTRY_AUTH_FILE"] || runtimeAuthFile(environment));
 }
 
-/** It is forgotten with the session, or with the boot. */
-function runtimeAuthFile({ XDG_RUNTIME_DIR }: Readonly<Record<string, string | undefined>>) {
+/** It is forgotten with the session, or with the boot. In a user namespace the user is still himself. */
+function runtimeAuthFile({
+  XDG_RUNTIME_DIR,
+  TSRUN_ROOTLESS_UID,
+}: Readonly<Record<string, string | undefined>>) {
   const directory = XDG_RUNTIME_DIR
     ? join(XDG_RUNTIME_DIR, "containers")
-    : `/run/containers/${process.getuid?.() ?? 0}`;
+    : `/run/containers/${TSRUN_ROOTLESS_UID ?? process.getuid?.() ?? 0}`;
   return join(directory, "auth.json");
 }
 

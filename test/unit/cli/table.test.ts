@@ -52,6 +52,18 @@ describe("the command table", () => {
     );
   });
 
+  it("gives users who are not root the commands for images and registries", () => {
+    const NOT_IMAGES = ["commit", "export"]; // of containers
+    const allowed = new Set(
+      COMMANDS.flatMap(({ name, withoutRoot }) => (withoutRoot === undefined ? [] : [name])),
+    );
+    const images = COMMANDS.filter(({ group }) => group === "Images").map(({ name }) => name);
+    const wanted = [...images, "system df", "system check", "help", "version", "completion"];
+    const refused = wanted.filter((name) => !allowed.has(name));
+    assert.deepEqual(refused.sort(), [...NOT_IMAGES, "build"].sort());
+    for (const name of ["run", "create", "start", "exec", "rm"]) assert.ok(!allowed.has(name));
+  });
+
   it("has the limits of run in update", () => {
     const update = optionWords("update");
     for (const word of RUN_OPTIONS.split(" ")) {

@@ -1,0 +1,123 @@
+/**
+ * A user namespace for a user without privileges: its id 0 is he, and from 1 on come the ids that
+ * /etc/subuid and /etc/subgid give him. Only newuidmap(1) and newgidmap(1), which are set-user-ID, may
+ * map those; his own id alone he may map himself (user_namespaces(7)).
+ */
+import { execFile } from "node:child_process";
+import { openSync } from "node:fs";
+import { promisify } from "node:util";
+import { hasErrno, TsrunError } from "../base/errors.ts";
+import { formatIdMap, type IdRange, NAMESPACE_KINDS, planOwnIdMap } from "../namespaces/index.ts";
+import type { LaunchPlan, PlannedOp } from "../plan/index.ts";
+import type { OciIdMapping } from "../spec/index.ts";
+import { type Launch, launch } from "./launch.ts";
+import { planHeld } from "./plan-held.ts";
+
+export interface OwnIds {
+  readonly uid: number;
+  readonly gid: number;
+  /** What may be mapped besides; both are needed, or neither counts. */
+  readonly uids: readonly IdRange[];
+  readonly gids: readonly IdRange[];
+}
+
+/**
+ * The namespace as an open file, close-on-exec; the caller closes it. Without ranges, or without
+ * newuidmap, only the user's own id is in it. Throws LAUNCH_FAILED where this user may make none,
+ * PERMISSION where the ranges are refused.
+ */
+export async function createOwnUserNamespace(ids: OwnIds): Promise<number> {
+  if (ids.uids.length === 0 || ids.gids.length === 0) return createWithOwnId(ids);
+  return (await createWithRanges(ids)) ?? (await createWithOwnId(ids));
+}
+
+/** undefined where newuidmap or newgidmap is not installed. */
+async function createWithRanges({ uid, gid, uids, gids }: OwnIds): Promise<number | undefined> {
+  await using holder = await startHolder([]);
+  const written = await Promise.all([
+    writeMap("newuidmap", holder.pid, planOwnIdMap(uid, uids)),
+    writeMap("newgidmap", holder.pid, planOwnIdMap(gid, gids)),
+  ]);
+  return written.includes("not installed") ? undefined : holder.open();
+}
+
+async function createWithOwnId({ uid, gid }: OwnIds): Promise<number> {
+  const write = (name: string, data: string): PlannedOp => ({
+    op: { kind: "writeProc", name, data },
+    phase: "parent",
+    origin: ORIGIN,
+  });
+  await using holder = await startHolder([
+    write("setgroups", "deny"),
+    write("gid_map", formatIdMap(planOwnIdMap(gid, []), ORIGIN)),
+    write("uid_map", formatIdMap(planOwnIdMap(uid, []), ORIGIN)),
+  ]);
+  return holder.open();
+}
+
+const ORIGIN = "the user namespace";
+const PR_SET_DUMPABLE = 4;
+
+/** The stage hides itself from its user; this child has nothing to hide, and its namespace is asked for. */
+const SHOW: PlannedOp = {
+  op: { kind: "prctl", option: PR_SET_DUMPABLE, arg2: 1, arg3: 0, arg4: 0 },
+  phase: "child",
+  origin: ORIGIN,
+};
+
+interface Holder extends AsyncDisposable {
+  readonly pid: number;
+  open(): number;
+}
+
+/** A process in the new namespace, which ends when it is disposed of, and with us. */
+async function startHolder(before: readonly PlannedOp[]): Promise<Holder> {
+  const plan: LaunchPlan = planHeld({
+    before: [...before, SHOW],
+    cloneFlags: NAMESPACE_KINDS.user.flag,
+    origin: ORIGIN,
+  });
+  const launched = launch(plan, { stdio: [0, 1, 2], title: "tsrun: [user namespace]" });
+  const pid = await launched.created;
+  return {
+    pid,
+    open: () => openSync(`/proc/${pid}/ns/user`, "r"),
+    [Symbol.asyncDispose]: () => end(launched),
+  };
+}
+
+async function end(launched: Launch): Promise<void> {
+  launched.detach();
+  try {
+    await launched.ended;
+  } catch (error) {
+    if (!(error instanceof TsrunError)) throw error; // it is undone: that is what we wanted
+  }
+}
+
+async function writeMap(
+  program: "newuidmap" | "newgidmap",
+  pid: number,
+  mappings: readonly OciIdMapping[],
+): Promise<"written" | "not installed"> {
+  const numbers = mappings.flatMap((one) => [one.containerID, one.hostID, one.size]);
+  try {
+    await promisify(execFile)(program, [pid, ...numbers].map(String));
+    return "written";
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return "not installed";
+    const { stderr } = error as { readonly stderr?: string };
+    const said = stderr?.trim() || (error as Error).message;
+    throw new TsrunError("PERMISSION", `${program} does not map your ids: ${said}`, {
+      hint: HINTS[program],
+      cause: error,
+    });
+  }
+}
+
+const HINTS = {
+  newuidmap:
+    "It has to be set-user-ID (Debian: apt install --reinstall uidmap), your ids have to be in /etc/subuid, and no_new_privs must not be set.",
+  newgidmap:
+    "It has to be set-user-ID (Debian: apt install --reinstall uidmap), your ids have to be in /etc/subgid, and no_new_privs must not be set.",
+} as const;
