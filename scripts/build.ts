@@ -112,7 +112,12 @@ async function bundle(): Promise<void> {
   await Promise.all([
     build({
       ...SHARED,
-      entryPoints: { tsrun: "src/cli/main.ts", "tsrun-oci": "src/oci/main.ts" },
+      entryPoints: {
+        tsrun: "src/cli/main.ts",
+        "tsrun-oci": "src/oci/main.ts",
+        // A thread's module, for the library as well.
+        "unpack-worker": "src/images/unpack-worker.ts",
+      },
       outExtension: { ".js": ".cjs" },
       format: "cjs",
       define: { "import.meta.dirname": "__dirname", "import.meta.url": "__importMetaUrl" },

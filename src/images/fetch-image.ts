@@ -8,9 +8,8 @@ import { buffer } from "node:stream/consumers";
 import { TsrunError } from "../base/errors.ts";
 import { makeDirectories } from "../base/make-directories.ts";
 import { UndoStack } from "../base/undo.ts";
-import { openRoot, removeTree } from "../ffi/index.ts";
+import { removeTree } from "../ffi/index.ts";
 import type { Descriptor, ImageManifest } from "./config.ts";
-import { decompress } from "./decompress.ts";
 import { digestOf } from "./digest.ts";
 import { type BlobSource, Ingest, readChunks } from "./ingest.ts";
 import {
@@ -27,7 +26,9 @@ import { parseImageConfig, parseManifest } from "./parse-manifest.ts";
 import { releasingBuffers } from "./release-buffers.ts";
 import type { ImageDocument, ImageStore, StoredImage } from "./store.ts";
 import { Turns } from "./turns.ts";
-import { type UnpackedLayer, type UnpackLimits, unpackTar } from "./unpack.ts";
+import type { UnpackedLayer, UnpackLimits } from "./unpack.ts";
+import { unpackArchive } from "./unpack-archive.ts";
+import { UnpackPool } from "./unpack-pool.ts";
 import { claimWork, type Work } from "./work.ts";
 
 /** What becomes of one blob, as often as there is something to tell. */
@@ -51,6 +52,8 @@ export interface FetchOptions {
 
 /** More at once only compete for the processor and the disk. */
 const LAYERS_AT_ONCE = 3;
+/** Packed; a thread takes as long to start as such a layer to unpack. */
+const WORTH_A_THREAD_BYTES = 1 << 20;
 const MAX_CONFIG_BYTES = 16 * 2 ** 20;
 
 /**
@@ -72,7 +75,8 @@ export async function fetchImage(
   const configBytes = await fetchConfig(store, manifest.config, blobs);
   const keys = layerKeys({ config: parseImageConfig(configBytes, manifest) });
   work.need([...digests, ...keys.flatMap(({ diffId, chainId }) => [diffId, chainId])]);
-  await fetchLayers({ store, work, blobs, options }, manifest, keys);
+  await using threads = new UnpackPool();
+  await fetchLayers({ store, work, threads, blobs, options }, manifest, keys);
   const { name, source } = options;
   return store.locked(() =>
     store.put({
@@ -103,6 +107,7 @@ async function fetchConfig(
 interface Fetching {
   readonly store: ImageStore;
   readonly work: Work;
+  readonly threads: UnpackPool;
   readonly blobs: BlobSource;
   readonly options: FetchOptions;
 }
@@ -243,20 +248,22 @@ async function unpackLayer(
   wanted: WantedLayer,
   bytes: AsyncIterable<Uint8Array>,
 ): Promise<UnpackedHere> {
-  const { work, options } = fetching;
+  const { work, threads, options } = fetching;
   const { key, at } = wanted;
   const directory = join(work.directory, `layer-${at}`);
   await using undo = new UndoStack();
   makeDirectories(directory, 0o755);
   undo.defer(() => removeTree(directory));
-  const { tar } = await decompress(counted(fetching, wanted, bytes));
   const { limits, signal } = options;
-  const layer = await unpackTar(tar, openRoot(directory), {
-    whiteouts: true,
+  const archive = counted(fetching, wanted, bytes);
+  const how = {
     diffId: key.diffId,
     ...(limits ? { limits } : {}),
     ...(signal ? { signal } : {}),
-  });
+  };
+  const layer = await (wanted.descriptor.size < WORTH_A_THREAD_BYTES
+    ? unpackArchive(archive, directory, how)
+    : threads.unpack(archive, { directory, ...how }));
   undo.keep();
   return { kind: "unpacked", directory, layer };
 }

@@ -12,12 +12,14 @@ type Collect = (options: { readonly type: "minor" }) => void;
 
 let collect: Collect | undefined;
 
-/** Node gives its collector to nobody who does not ask at the start: or in a context of its own. */
+/**
+ * Node gives its collector to nobody who does not ask at the start: or in a context of its own. The
+ * flag is the whole process's and stays: another thread may be asking at this moment.
+ */
 function collector(): Collect {
   if (collect) return collect;
   setFlagsFromString("--expose-gc");
   collect = runInNewContext("gc") as Collect;
-  setFlagsFromString("--no-expose-gc");
   return collect;
 }
 
