@@ -4,7 +4,7 @@
  * map those; his own id alone he may map himself (user_namespaces(7)).
  */
 import { execFile } from "node:child_process";
-import { openSync } from "node:fs";
+import { openSync, writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { formatIdMap, type IdRange, NAMESPACE_KINDS, planOwnIdMap } from "../namespaces/index.ts";
@@ -33,7 +33,7 @@ export async function createOwnUserNamespace(ids: OwnIds): Promise<number> {
 
 /** undefined where newuidmap or newgidmap is not installed. */
 async function createWithRanges({ uid, gid, uids, gids }: OwnIds): Promise<number | undefined> {
-  await using holder = await startHolder([]);
+  await using holder = await startHolder();
   const written = await Promise.all([
     writeMap("newuidmap", holder.pid, planOwnIdMap(uid, uids)),
     writeMap("newgidmap", holder.pid, planOwnIdMap(gid, gids)),
@@ -42,16 +42,12 @@ async function createWithRanges({ uid, gid, uids, gids }: OwnIds): Promise<numbe
 }
 
 async function createWithOwnId({ uid, gid }: OwnIds): Promise<number> {
-  const write = (name: string, data: string): PlannedOp => ({
-    op: { kind: "writeProc", name, data },
-    phase: "parent",
-    origin: ORIGIN,
-  });
-  await using holder = await startHolder([
-    write("setgroups", "deny"),
-    write("gid_map", formatIdMap(planOwnIdMap(gid, []), ORIGIN)),
-    write("uid_map", formatIdMap(planOwnIdMap(uid, []), ORIGIN)),
-  ]);
+  await using holder = await startHolder();
+  const write = (name: string, text: string) => writeFileSync(`/proc/${holder.pid}/${name}`, text);
+  // Without it nobody may write his own gid_map: a group that takes rights away could be left.
+  write("setgroups", "deny");
+  write("gid_map", formatIdMap(planOwnIdMap(gid, []), ORIGIN));
+  write("uid_map", formatIdMap(planOwnIdMap(uid, []), ORIGIN));
   return holder.open();
 }
 
@@ -71,9 +67,9 @@ interface Holder extends AsyncDisposable {
 }
 
 /** A process in the new namespace, which ends when it is disposed of, and with us. */
-async function startHolder(before: readonly PlannedOp[]): Promise<Holder> {
+async function startHolder(): Promise<Holder> {
   const plan: LaunchPlan = planHeld({
-    before: [...before, SHOW],
+    before: [SHOW],
     cloneFlags: NAMESPACE_KINDS.user.flag,
     origin: ORIGIN,
   });
