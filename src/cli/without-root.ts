@@ -41,7 +41,7 @@ async function enterUserNamespace(globals: GlobalOptions): Promise<never> {
   const fd = await createOwnUserNamespace(ids);
   const env = {
     ...process.env,
-    ...(runtime === undefined ? {} : { XDG_RUNTIME_DIR: runtime }),
+    XDG_RUNTIME_DIR: runtime,
     TSRUN_ROOT: root,
     TSRUN_RUN_ROOT: runRoot,
     TSRUN_ROOTLESS_UID: String(ids.uid),
@@ -52,7 +52,9 @@ async function enterUserNamespace(globals: GlobalOptions): Promise<never> {
   try {
     return replaceProcess({
       argv: [...nsenter, program, ...process.execArgv, "--", ...words],
-      env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+      env: Object.entries(env).flatMap(([name, value]) =>
+        value === undefined ? [] : [`${name}=${value}`],
+      ),
       keep: [fd, ...namedDescriptors(words)],
     });
   } catch (error) {

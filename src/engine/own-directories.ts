@@ -32,14 +32,14 @@ export function planOwnDirectories(
 }
 
 /**
- * $XDG_RUNTIME_DIR, which sudo(8) and su(1) take away; then the one that logind has made, if it is
- * there. One user's commands have to agree on it, however each was started.
+ * $XDG_RUNTIME_DIR, which sudo(8) and su(1) take away or leave as another user's; then the one that
+ * logind has made, if it is there. One user's commands have to agree on it, however each was started.
  */
 export function readRuntimeDirectory(): string | undefined {
-  const { XDG_RUNTIME_DIR } = process.env;
-  if (XDG_RUNTIME_DIR) return XDG_RUNTIME_DIR;
   const uid = process.geteuid?.();
-  const path = `/run/user/${uid}`;
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  return stat?.isDirectory() && stat.uid === uid ? path : undefined;
+  const candidates = [process.env["XDG_RUNTIME_DIR"], `/run/user/${uid}`];
+  return candidates.find((path) => {
+    const stat = path ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
+    return stat?.isDirectory() && stat.uid === uid;
+  });
 }

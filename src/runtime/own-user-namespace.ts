@@ -23,7 +23,7 @@ export interface OwnIds {
 
 /**
  * The namespace as an open file, close-on-exec; the caller closes it. Without ranges, or without
- * newuidmap, only the user's own id is in it. Throws LAUNCH_FAILED where this user may make none,
+ * newuidmap, only the user's own id is in it. Throws UNSUPPORTED where this user may make none,
  * PERMISSION where the ranges are refused.
  */
 export async function createOwnUserNamespace(ids: OwnIds): Promise<number> {
@@ -74,12 +74,24 @@ async function startHolder(): Promise<Holder> {
     origin: ORIGIN,
   });
   const launched = launch(plan, { stdio: [0, 1, 2], title: "tsrun: [user namespace]" });
-  const pid = await launched.created;
+  const pid = await createdIn(launched);
   return {
     pid,
     open: () => openSync(`/proc/${pid}/ns/user`, "r"),
     [Symbol.asyncDispose]: () => end(launched),
   };
+}
+
+async function createdIn(launched: Launch): Promise<number> {
+  try {
+    return await launched.created;
+  } catch (cause) {
+    if (!hasErrno(cause, "ENOSPC", "EPERM", "EINVAL", "ENOSYS")) throw cause;
+    throw new TsrunError("UNSUPPORTED", "this system lets you make no user namespace", {
+      hint: "Without root images need one: the sysctl user.max_user_namespaces has to be large enough and kernel.unprivileged_userns_clone, where there is one, 1.",
+      cause,
+    });
+  }
 }
 
 async function end(launched: Launch): Promise<void> {
