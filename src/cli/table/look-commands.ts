@@ -206,6 +206,7 @@ export const LOOK_COMMANDS: readonly CommandSpec[] = [
   {
     name: "diff",
     group: "Look at containers",
+    withoutRoot: "in-namespace",
     summary: "Show what a container has changed in its image",
     arguments: [{ ...CONTAINER, name: "CONTAINER|IMAGE" }],
     options: [FORMAT],

@@ -9,7 +9,8 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
     name: "root",
     kind: "value",
     placeholder: "DIR",
-    summary: "Where images and containers are kept ($TSRUN_ROOT, /var/lib/tsrun)",
+    summary:
+      "Where images and containers are kept ($TSRUN_ROOT, /var/lib/tsrun; without root ~/.local/share/tsrun)",
     completion: "directories",
     group: "Global options",
   },
@@ -17,7 +18,8 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
     name: "run-root",
     kind: "value",
     placeholder: "DIR",
-    summary: "Where the state of running containers is ($TSRUN_RUN_ROOT, /run/tsrun)",
+    summary:
+      "Where the state of running containers is ($TSRUN_RUN_ROOT, /run/tsrun; without root $XDG_RUNTIME_DIR/tsrun)",
     completion: "directories",
     group: "Global options",
   },

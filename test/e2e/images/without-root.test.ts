@@ -158,6 +158,12 @@ describe("a user without privileges", { skip: unavailable ?? false }, () => {
     assert.ok(!lines.includes("./root") && !lines.includes("./hidden/below"));
   });
 
+  it("sees in diff what the image's uppermost layer changes", async () => {
+    const said = await carol.ok("diff", image);
+    assert.equal(said, await root.ok("diff", image));
+    assert.ok(said.includes("D /root") && said.includes("A /hidden/instead"), said);
+  });
+
   it("keeps everything in directories of his own, with ids that are his", () => {
     assert.equal(statSync(carol.root).uid, carol.uid);
     assert.equal(statSync(carol.root).mode & 0o777, 0o700);
@@ -284,6 +290,20 @@ describe("a user without privileges", { skip: unavailable ?? false }, () => {
     ]);
     assert.equal(readFileSync(carol.file("outside"), "utf8"), "kept");
     assert.equal(readFileSync(join(layer, carol.home, "outside"), "utf8"), "hostile");
+  });
+
+  it("uses the library in unshare, and is told so without it", async () => {
+    const index = JSON.stringify(join(import.meta.dirname, "../../../src/index.ts"));
+    const input = await archive([{ name: "far", uid: 8, gid: 8, body: "x" }]);
+    writeFileSync(carol.file("far.tar"), input, { mode: 0o644 });
+    chmodSync(carol.file("far.tar"), 0o644);
+    const script = `import(${index}).then(({ images }) => images.import("far.tar", "far:2")).then(({ id }) => console.log(id), (error) => console.log(error.code, error.message, error.hint))`;
+    const program = [process.execPath, "-e", script];
+    const alone = await carol.program(process.execPath, program.slice(1));
+    assert.match(alone.stdout, /^PERMISSION cannot give "far" to user 8, group 8 .*tsrun unshare/);
+    const id = await carol.ok("unshare", ...program);
+    assert.equal(await carol.ok("image", "inspect", "-f", "{{.Id}}", "far:2"), id);
+    await carol.ok("rmi", "far:2");
   });
 
   it("is told what needs root", async () => {
