@@ -23,9 +23,13 @@ export async function settleWithoutRoot(spec: CommandSpec, globals: GlobalOption
     delete process.env["TSRUN_USERNS_FD"];
     closeSync(Number(TSRUN_USERNS_FD));
   }
-  if (process.geteuid?.() === 0 || spec.withoutRoot === "as-is") return;
+  if (process.geteuid?.() === 0) return;
   if (spec.withoutRoot === undefined) throw needsRoot(spec.name);
-  await enterUserNamespace(globals);
+  // login writes where pull reads, also where sudo(8) has left another user's.
+  const runtime = readRuntimeDirectory();
+  if (runtime === undefined) delete process.env["XDG_RUNTIME_DIR"];
+  else process.env["XDG_RUNTIME_DIR"] = runtime;
+  if (spec.withoutRoot === "in-namespace") await enterUserNamespace(globals);
 }
 
 function needsRoot(name: string): TsrunError {
@@ -37,11 +41,9 @@ function needsRoot(name: string): TsrunError {
 async function enterUserNamespace(globals: GlobalOptions): Promise<never> {
   const { root, runRoot } = openEngineFor(globals);
   const ids = readOwnIds();
-  const runtime = readRuntimeDirectory();
   const fd = await createOwnUserNamespace(ids);
   const env = {
     ...process.env,
-    XDG_RUNTIME_DIR: runtime,
     TSRUN_ROOT: root,
     TSRUN_RUN_ROOT: runRoot,
     TSRUN_ROOTLESS_UID: String(ids.uid),
@@ -52,9 +54,7 @@ async function enterUserNamespace(globals: GlobalOptions): Promise<never> {
   try {
     return replaceProcess({
       argv: [...nsenter, program, ...process.execArgv, "--", ...words],
-      env: Object.entries(env).flatMap(([name, value]) =>
-        value === undefined ? [] : [`${name}=${value}`],
-      ),
+      env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
       keep: [fd, ...namedDescriptors(words)],
     });
   } catch (error) {

@@ -131,28 +131,36 @@ export async function removeCredentials(
 
 function authFilesToRead({ authFile, environment = process.env }: CredentialOptions) {
   if (authFile !== undefined) return [authFile];
-  const { REGISTRY_AUTH_FILE, DOCKER_CONFIG, HOME = "/root", XDG_CONFIG_HOME } = environment;
+  const { REGISTRY_AUTH_FILE, DOCKER_CONFIG, HOME = "/root" } = environment;
   if (REGISTRY_AUTH_FILE) return [REGISTRY_AUTH_FILE];
+  const runtime = runtimeAuthFile(environment);
   return [
-    runtimeAuthFile(environment),
-    join(XDG_CONFIG_HOME ?? join(HOME, ".config"), "containers/auth.json"),
+    ...(runtime === undefined ? [] : [runtime]),
+    lastingAuthFile(environment),
     join(DOCKER_CONFIG ?? join(HOME, ".docker"), "config.json"),
   ];
 }
 
 function authFileToWrite({ authFile, environment = process.env }: CredentialOptions): string {
-  return authFile ?? (environment["REGISTRY_AUTH_FILE"] || runtimeAuthFile(environment));
+  if (authFile !== undefined) return authFile;
+  const { REGISTRY_AUTH_FILE } = environment;
+  return REGISTRY_AUTH_FILE || (runtimeAuthFile(environment) ?? lastingAuthFile(environment));
 }
 
-/** It is forgotten with the session, or with the boot. In a user namespace the user is still himself. */
-function runtimeAuthFile({
-  XDG_RUNTIME_DIR,
-  TSRUN_ROOTLESS_UID,
-}: Readonly<Record<string, string | undefined>>) {
-  const directory = XDG_RUNTIME_DIR
-    ? join(XDG_RUNTIME_DIR, "containers")
-    : `/run/containers/${TSRUN_ROOTLESS_UID ?? process.getuid?.() ?? 0}`;
-  return join(directory, "auth.json");
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * It is forgotten with the session, or with the boot. undefined for a user, also in a user namespace of
+ * his own, who has no directory for that: /run/containers is root's.
+ */
+function runtimeAuthFile({ XDG_RUNTIME_DIR, TSRUN_ROOTLESS_UID }: Environment) {
+  if (XDG_RUNTIME_DIR) return join(XDG_RUNTIME_DIR, "containers/auth.json");
+  const isRoot = TSRUN_ROOTLESS_UID === undefined && process.geteuid?.() === 0;
+  return isRoot ? "/run/containers/0/auth.json" : undefined;
+}
+
+function lastingAuthFile({ HOME = "/root", XDG_CONFIG_HOME }: Environment): string {
+  return join(XDG_CONFIG_HOME ?? join(HOME, ".config"), "containers/auth.json");
 }
 
 function readAuthFile(path: string): AuthFile | undefined {

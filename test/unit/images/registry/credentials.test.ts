@@ -86,6 +86,18 @@ describe("credentials", () => {
     assert.equal(await readCredentials("a.example", "", { authFile }), undefined);
   });
 
+  it("are kept in his configuration for a user without a runtime directory", async () => {
+    const user = { HOME: join(base, "carol"), TSRUN_ROOTLESS_UID: "1000" };
+    const own = { kind: "password", username: "me", password: "p" } as const;
+    const file = await writeCredentials("c.example", own, { environment: user });
+    assert.equal(file, join(base, "carol/.config/containers/auth.json"));
+    assert.deepEqual(await readCredentials("c.example", "", { environment: user }), own);
+    assert.equal(await removeCredentials("c.example", { environment: user }), true);
+    const session = { ...user, XDG_RUNTIME_DIR: join(base, "session") };
+    const first = await writeCredentials("c.example", own, { environment: session });
+    assert.equal(first, join(base, "session/containers/auth.json"));
+  });
+
   it("are a helper's where one is named", async () => {
     const path = process.env["PATH"];
     const helper = write(
