@@ -86,10 +86,15 @@ export interface ContainerLayers {
   readonly clonedFrom?: { readonly id: ContainerId; readonly snapshot?: string };
 }
 
-/** A layer that was a container's writable one: it stays in that container's directory. */
+/**
+ * A layer that was a container's writable one, or several as one: it stays in the directory of the container
+ * for which it was made.
+ */
 export interface FrozenLayer {
   readonly container: ContainerId;
   readonly number: number;
+  /** How often layers were merged to make it; not at all without it. */
+  readonly level?: number;
   /** It is on the container's own disk, and nobody else stands on it. */
   readonly disk?: true;
 }

@@ -40,16 +40,19 @@ export function readFrozenUsage(engine: Engine): FrozenUsage {
       .flatMap((one) => [...one.frozen, ...one.snapshots.flatMap((snapshot) => snapshot.frozen)])
       .map((layer) => [layerKey(layer), layer]),
   );
-  const sizes = [...frozen].map(([key, layer]) => ({
-    stoodOn: stoodOn.has(key),
-    size: treeSize(layerPath(engine, layer), new Set()),
-  }));
-  const sum = (some: readonly { readonly size: number }[]) =>
-    some.reduce((total, { size }) => total + size, 0);
+  // Merged layers share their files with those that they were made of: what somebody stands on is counted
+  // first, so that the rest is what would be free without it.
+  const seen = new Set<string>();
+  const sizeOf = (wanted: (key: string) => boolean) =>
+    [...frozen]
+      .filter(([key]) => wanted(key))
+      .reduce((sum, [, layer]) => sum + treeSize(layerPath(engine, layer), seen), 0);
+  const needed = sizeOf((key) => stoodOn.has(key));
+  const reclaimable = sizeOf((key) => !stoodOn.has(key));
   return {
     snapshots: layers.reduce((count, { snapshots }) => count + snapshots.length, 0),
-    size: sum(sizes),
-    reclaimable: sum(sizes.filter((one) => !one.stoodOn)),
+    size: needed + reclaimable,
+    reclaimable,
   };
 }
 

@@ -44,6 +44,11 @@ export function copyTree(sourceFd: number, targetFd: number, options: CopyTreeOp
   new Copy(targetFd, options).contents(sourceFd, targetFd);
 }
 
+/** One entry, a directory with all that is in it. */
+export function copyEntry(sourceFd: number, targetFd: number, name: Buffer): void {
+  new Copy(targetFd, {}).entry(sourceFd, targetFd, name, Buffer.concat([SLASH, name]));
+}
+
 class Copy {
   readonly #top: number;
   readonly #options: CopyTreeOptions;
@@ -57,11 +62,11 @@ class Copy {
 
   contents(from: number, to: number, path: Buffer = Buffer.alloc(0)): void {
     for (const name of directoryNames(from)) {
-      this.#entry(from, to, name, Buffer.concat([path, SLASH, name]));
+      this.entry(from, to, name, Buffer.concat([path, SLASH, name]));
     }
   }
 
-  #entry(from: number, to: number, name: Buffer, path: Buffer): void {
+  entry(from: number, to: number, name: Buffer, path: Buffer): void {
     const stat = statx(from, name);
     const type = stat.mode & S_IFMT;
     if (type === TYPE.socket) return;
@@ -180,11 +185,12 @@ function withDirectory(dirFd: number, name: Buffer, use: (fd: number) => void): 
 }
 
 /** A name in an open directory as a path: the kernel follows the descriptor's link, and nothing after it. */
-function entryPath(dirFd: number, name: Buffer): Buffer {
+export function entryPath(dirFd: number, name: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`/proc/self/fd/${dirFd}/`), name]);
 }
 
-function copyXattrs(source: Buffer, target: Buffer, keeps: (name: string) => boolean): void {
+/** Those whose names `keeps` says yes to; other attributes of the target stay. */
+export function copyXattrs(source: Buffer, target: Buffer, keeps: (name: string) => boolean): void {
   for (const attribute of listedXattrs(source)) {
     if (!keeps(attribute)) continue;
     const value = getXattr(source, attribute);

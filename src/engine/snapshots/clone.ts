@@ -16,7 +16,7 @@ import { writeConfig } from "../store/config.ts";
 import { inStore } from "../store/store-error.ts";
 import { checkFreezable, copyCurrentLayer } from "./freeze.ts";
 import { clearIdentity } from "./identity.ts";
-import { findSnapshot } from "./plan.ts";
+import { findSnapshot, ownersLeft } from "./plan.ts";
 import { cloneProcess, cloneRequest } from "./plan-clone.ts";
 import { sweepLayers } from "./sweep.ts";
 import { freezeAtRest } from "./take.ts";
@@ -70,9 +70,9 @@ async function cloneAtRest(
   options: CloneOptions,
 ): Promise<ContainerConfig> {
   const { config } = container;
-  const { frozen } = await freezeAtRest(engine, config, (layers) => layers);
-  await sweepLayers(engine, [config.id], { held: config.id }); // the frozen layer's work directory
-  return cloneOnto(engine, container, { frozen, copy: false }, options);
+  const layers = await freezeAtRest(engine, config, (frozen) => frozen);
+  await sweepLayers(engine, ownersLeft(config, layers), { held: config.id });
+  return cloneOnto(engine, container, { frozen: layers.frozen, copy: false }, options);
 }
 
 /** The caller holds the original's lock: nobody takes away what the clone will stand on. */

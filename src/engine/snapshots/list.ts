@@ -15,10 +15,11 @@ export interface SnapshotView extends SnapshotRecord {
 export async function listSnapshots(engine: Engine, ref: string): Promise<readonly SnapshotView[]> {
   const { config } = await viewContainer(engine, resolveContainer(engine, ref));
   const seen = new Set<string>();
+  const files = new Set<string>(); // a merged layer shares them with those that it was made of
   return layersOf(config).snapshots.map((snapshot) => {
     const own = snapshot.frozen.filter((layer) => !seen.has(layerKey(layer)));
     for (const layer of own) seen.add(layerKey(layer));
-    const sizes = own.map((layer) => treeSize(layerPath(engine, layer), new Set()));
+    const sizes = own.map((layer) => treeSize(layerPath(engine, layer), files));
     return { ...snapshot, size: sizes.reduce((sum, size) => sum + size, 0) };
   });
 }

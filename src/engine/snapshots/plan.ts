@@ -12,9 +12,6 @@ import type {
   SnapshotRecord,
 } from "../records.ts";
 
-/** overlayfs stacks 500; the current layer and the mount points' need a place as well. */
-const MOST_LOWER_LAYERS = 498;
-
 /** What is known of the container's own writable layers. */
 export interface OwnLayers {
   /** Nothing was changed since the last one was frozen. */
@@ -25,22 +22,12 @@ export interface OwnLayers {
 
 /**
  * The current layer frozen, `next` the current one. Where it is clean, all stays as it is: a hundred
- * clones of one container do not stack a hundred empty layers. Throws OVERLAY_UNSUPPORTED for one more
- * layer than the kernel stacks.
+ * clones of one container do not stack a hundred empty layers.
  */
 export function planFreeze(config: ContainerConfig, { isClean, next }: OwnLayers): ContainerLayers {
   const layers = layersOf(config);
   if (isClean) return layers;
-  const frozen = [ownLayer(config, layers.current), ...layers.frozen];
-  const stacked = frozen.length + (config.image?.layers.length ?? 0);
-  if (stacked > MOST_LOWER_LAYERS) {
-    throw new TsrunError(
-      "OVERLAY_UNSUPPORTED",
-      `"${config.name}" already stands on ${stacked - 1} layers, and the kernel stacks no more`,
-      { hint: `Make one layer of them: \`tsrun commit --squash ${config.name} IMAGE\`.` },
-    );
-  }
-  return { ...layers, current: next, frozen };
+  return { ...layers, current: next, frozen: [ownLayer(config, layers.current), ...layers.frozen] };
 }
 
 /** Throws NAME_IN_USE. */
@@ -108,6 +95,12 @@ export function neededLayers(config: ContainerConfig): readonly string[] {
 
 export function layerKey({ container, number }: FrozenLayer): string {
   return `${container}/${number}`;
+}
+
+/** In whose directories something may not be needed any more, now that the record has these layers. */
+export function ownersLeft(before: ContainerConfig, now: ContainerLayers): readonly ContainerId[] {
+  const merged = now.frozen.length <= layersOf(before).frozen.length;
+  return merged ? ownersOf(before) : [before.id];
 }
 
 /** The containers in whose directories the layers are to which the record leads; some may be gone. */

@@ -14,7 +14,15 @@ import type {
 import { writeConfig } from "../store/config.ts";
 import { lockShared } from "../store/lock.ts";
 import { checkFreezable, copyCurrentLayer, createLayer, readOwnLayers } from "./freeze.ts";
-import { nextSnapshotName, parseSnapshotName, planFreeze, planSnapshot } from "./plan.ts";
+import { mergeDeep } from "./merge.ts";
+import {
+  nextSnapshotName,
+  ownersLeft,
+  parseSnapshotName,
+  planFreeze,
+  planSnapshot,
+} from "./plan.ts";
+import { checkDepth } from "./plan-merge.ts";
 import { sweepLayers } from "./sweep.ts";
 
 /**
@@ -56,13 +64,14 @@ async function takeAtRest(
   const layers = await freezeAtRest(engine, config, (frozen) =>
     planSnapshot(config, frozen, snapshot),
   );
-  await sweepLayers(engine, [config.id], { held: config.id }); // the frozen layer's work directory
+  // The frozen layer's work directory, and what is merged now.
+  await sweepLayers(engine, ownersLeft(config, layers), { held: config.id });
   return layers;
 }
 
 /**
- * Freezes the current layer, where there is anything in it, and records what `plan` makes of that. The
- * record is the one step that counts.
+ * Freezes the current layer, where there is anything in it, and records what `plan` makes of that; of a
+ * deep stack some layers are one then. The record is the one step that counts.
  */
 export async function freezeAtRest(
   engine: Engine,
@@ -72,7 +81,7 @@ export async function freezeAtRest(
   using _one = await lockShared(engine, "layers");
   using undo = new UndoStack();
   const own = readOwnLayers(engine, config);
-  const layers = plan(planFreeze(config, own));
+  const layers = plan(mergeDeep(engine, config, planFreeze(config, own), undo));
   const { current } = layersOf(config);
   if (layers.current !== current) {
     const below = layerPath(engine, ownLayer(config, current));
@@ -98,6 +107,7 @@ async function takeRunning(
   if (own.isClean) return record(engine, config, planSnapshot(config, layersOf(config), snapshot));
   const copy = ownLayer(config, own.next);
   const { frozen } = planFreeze(config, own);
+  checkDepth(config, frozen);
   createLayer(engine, copy, layerPath(engine, frozen[0] ?? copy), undo);
   await copyCurrentLayer(engine, container, copy);
   const stack = [copy, ...frozen.slice(1)];
