@@ -1,6 +1,7 @@
 /** A layer's archive as a registry has it, unpacked into a directory of its own, in this thread. */
 import { openRoot } from "../ffi/index.ts";
 import { decompress } from "./decompress.ts";
+import { releasingBuffers } from "./release-buffers.ts";
 import { type UnpackedLayer, type UnpackLimits, unpackTar } from "./unpack.ts";
 
 export interface UnpackArchiveOptions {
@@ -17,5 +18,5 @@ export async function unpackArchive(
   options: UnpackArchiveOptions,
 ): Promise<UnpackedLayer> {
   const { tar } = await decompress(bytes);
-  return unpackTar(tar, openRoot(directory), { whiteouts: true, ...options });
+  return unpackTar(releasingBuffers(tar), openRoot(directory), { whiteouts: true, ...options });
 }

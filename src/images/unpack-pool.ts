@@ -11,8 +11,14 @@ import { decodeError, type FromUnpacker, type ToUnpacker } from "./unpack-messag
 /** dist/ has it as a file of its own; in src/ Node takes the types away. */
 const MODULE = import.meta.url.endsWith(".ts") ? "unpack-worker.ts" : "unpack-worker.cjs";
 
-/** Compressed bytes on their way to a thread: enough for the time in which it is told of the next. */
-const MOST_ON_THE_WAY = 1 << 20;
+/**
+ * Compressed bytes on their way to a thread: enough for the time in which it is told of the next. What
+ * waits for longer than two collections (release-buffers.ts) would be kept until a great one.
+ */
+const MOST_ON_THE_WAY = 1 << 18;
+
+/** Of what a thread makes, nearly nothing lives for longer than its chunk. */
+const LIMITS = { maxYoungGenerationSizeMb: 4 };
 
 export interface UnpackJob extends UnpackArchiveOptions {
   readonly directory: string;
@@ -43,6 +49,7 @@ export class UnpackPool implements AsyncDisposable {
   #start(): Worker {
     const worker = new Worker(join(import.meta.dirname, MODULE), {
       execArgv: [],
+      resourceLimits: LIMITS,
       // The descriptors are the kernel's own (openat2): Node knows nothing of them.
       trackUnmanagedFds: false,
     });

@@ -4,7 +4,6 @@
  * to repair: that stays with who sent the bytes.
  */
 import { parentPort } from "node:worker_threads";
-import { releasingBuffers } from "./release-buffers.ts";
 import { unpackArchive } from "./unpack-archive.ts";
 import { encodeError, type FromUnpacker, type ToUnpacker } from "./unpack-messages.ts";
 
@@ -34,7 +33,7 @@ class Unpacking {
 
   async run({ directory, diffId, limits }: Begin): Promise<FromUnpacker> {
     try {
-      const layer = await unpackArchive(releasingBuffers(this.#bytes()), directory, {
+      const layer = await unpackArchive(this.#bytes(), directory, {
         diffId,
         ...(limits ? { limits } : {}),
         signal: this.#stop.signal,
