@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { makeDirectories } from "../base/make-directories.ts";
 import type { Engine } from "../engine/index.ts";
 import { flock, removeTree, tryFlock } from "../ffi/index.ts";
+import { treeSize } from "../images/index.ts";
 import { digest } from "./cache-key.ts";
 import type { RunMount } from "./step.ts";
 import { setOwner } from "./step-root.ts";
@@ -71,16 +72,56 @@ function makeDirectory(path: string, mount: CacheMount): void {
   else renameSync(half, path);
 }
 
-/** Removes those that no build is using. Builds that come meanwhile make theirs anew. */
-export function pruneCacheMounts(engine: Engine): void {
+export interface CacheMountsUsage {
+  readonly mounts: number;
+  /** Of those, which a build is using. */
+  readonly active: number;
+  /** Bytes on the disk. */
+  readonly size: number;
+  /** Of those that no build is using. */
+  readonly reclaimable: number;
+}
+
+/** Looks at every file of theirs. */
+export function readCacheMountsUsage(engine: Engine): CacheMountsUsage {
+  const found = [...eachCacheMount(engine)];
+  const sizeOf = (some: typeof found) => some.reduce((sum, { size }) => sum + size, 0);
+  const free = found.filter(({ isFree }) => isFree);
+  return {
+    mounts: found.length,
+    active: found.length - free.length,
+    size: sizeOf(found),
+    reclaimable: sizeOf(free),
+  };
+}
+
+/**
+ * Removes those that no build is using. Builds that come meanwhile make theirs anew. Answers how many bytes
+ * that has freed.
+ */
+export function pruneCacheMounts(engine: Engine): number {
+  let freed = 0;
+  for (const { path, size, isFree } of eachCacheMount(engine)) {
+    if (!isFree) continue;
+    removeTree(path);
+    freed += size;
+  }
+  return freed;
+}
+
+/** Each while its lock is held, if no build has it. */
+function* eachCacheMount(
+  engine: Engine,
+): Generator<{ readonly path: string; readonly size: number; readonly isFree: boolean }> {
   const directory = cacheMountsDirectory(engine);
   if (!existsSync(directory)) return;
   for (const name of readdirSync(directory).filter((each) => each.endsWith(".lock"))) {
     const path = join(directory, name.slice(0, -".lock".length));
+    // The lock's file stays when the directory goes: whoever waits for it has it open.
     const lock = openSync(join(directory, name), "a", 0o600);
     try {
-      // The lock's file stays: whoever waits for it has it open.
-      if (tryFlock(lock, "exclusive")) removeTree(path);
+      const isFree = tryFlock(lock, "exclusive");
+      if (existsSync(path)) yield { path, size: treeSize(path, new Set()), isFree };
     } finally {
       closeSync(lock);
     }

@@ -5,7 +5,7 @@
  * fails but the cache. Start with step.ts, then plan-steps.ts and build-image.ts.
  */
 export { buildImage } from "./build-image.ts";
-export { pruneCacheMounts } from "./cache-mount.ts";
+export { pruneCacheMounts, readCacheMountsUsage } from "./cache-mount.ts";
 export { BuildFailure } from "./failure.ts";
 export {
   type BuildImageOptions,

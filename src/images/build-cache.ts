@@ -45,9 +45,9 @@ export function writeCachedStep(store: ImageStore, key: string, step: CachedStep
   writeFileAtomic(recordPath(store, key), JSON.stringify(step));
 }
 
-/** Blobs and layers that the records keep, as hexadecimal digits. Call it locked. */
-export function cachedDigests(store: ImageStore): readonly string[] {
-  return listDirectory(cacheDirectory(store)).flatMap((name) => {
+/** Every step, as the blobs and layers that its record keeps, in hexadecimal digits. Call it locked. */
+export function cachedSteps(store: ImageStore): readonly (readonly string[])[] {
+  return listDirectory(cacheDirectory(store)).map((name) => {
     const layer = readStep(join(cacheDirectory(store), name))?.layer;
     return layer ? [layer.diffId, layer.chainId, layer.descriptor.digest].map(hexOf) : [];
   });

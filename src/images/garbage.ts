@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { hasErrno } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
 import { removeTree, tryFlock } from "../ffi/index.ts";
-import { cachedDigests } from "./build-cache.ts";
+import { cachedSteps } from "./build-cache.ts";
 import { hexOf } from "./digest.ts";
 import { layerKeys } from "./layers.ts";
 import { type ImageStore, listDirectory, type StoredImage } from "./store.ts";
@@ -37,7 +37,7 @@ export function findUnused(store: ImageStore): Unused {
   const needed = new Set([
     ...store.images().flatMap(neededBy),
     ...readLeases(store),
-    ...cachedDigests(store),
+    ...cachedSteps(store).flat(),
   ]);
   const unusedIn = (directory: string, suffix = "") =>
     listDirectory(directory)

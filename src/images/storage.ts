@@ -4,7 +4,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { hasErrno } from "../base/errors.ts";
-import { forgetCachedSteps } from "./build-cache.ts";
+import { cachedSteps, forgetCachedSteps } from "./build-cache.ts";
 import { collectGarbage, neededBy, removeStaleIngests } from "./garbage.ts";
 import { nameOf, removePast } from "./index-entries.ts";
 import { usedManifests } from "./manage.ts";
@@ -21,9 +21,19 @@ export interface ImageUsage {
   readonly unique: number;
 }
 
+/** What builds remember of their steps. */
+export interface BuildCacheUsage {
+  readonly steps: number;
+  /** Of those, whose layer an image has. */
+  readonly active: number;
+  /** Bytes on the disk that only the cache keeps. */
+  readonly size: number;
+}
+
 export interface StoreUsage {
   readonly images: readonly ImageUsage[];
   readonly total: number;
+  readonly buildCache: BuildCacheUsage;
 }
 
 /** Looks at every file of the store. */
@@ -37,8 +47,26 @@ export function readStoreUsage(store: ImageStore): StoreUsage {
       if (!sizes.has(hex)) sizes.set(hex, sizeOf(store, hex));
     }
   }
-  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  return { images: images.map((image) => usageOf(image, { sizes, users })), total };
+  const total = sum([...sizes.values()]);
+  return {
+    images: images.map((image) => usageOf(image, { sizes, users })),
+    total,
+    buildCache: readCacheUsage(store, new Set(users.keys())),
+  };
+}
+
+function readCacheUsage(store: ImageStore, inImages: ReadonlySet<string>): BuildCacheUsage {
+  const steps = cachedSteps(store);
+  const own = new Set(steps.flat().filter((hex) => !inImages.has(hex)));
+  return {
+    steps: steps.length,
+    active: steps.filter((step) => step.some((hex) => inImages.has(hex))).length,
+    size: sum([...own].map((hex) => sizeOf(store, hex))),
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 function usageOf(
@@ -60,10 +88,8 @@ function usageOf(
 
 /** A blob, or a layer's directory, or both. */
 function sizeOf(store: ImageStore, hex: string): number {
-  return [join(store.blobsDirectory, hex), join(store.layersDirectory, hex)].reduce(
-    (sum, path) => sum + treeSize(path, new Set()),
-    0,
-  );
+  const paths = [join(store.blobsDirectory, hex), join(store.layersDirectory, hex)];
+  return sum(paths.map((path) => treeSize(path, new Set())));
 }
 
 const BLOCK_BYTES = 512;
@@ -79,7 +105,7 @@ export function treeSize(path: string, seen: Set<string>): number {
     }
     const own = stat.blocks * BLOCK_BYTES;
     if (!stat.isDirectory()) return own;
-    return readdirSync(path).reduce((sum, name) => sum + treeSize(join(path, name), seen), own);
+    return own + sum(readdirSync(path).map((name) => treeSize(join(path, name), seen)));
   } catch (error) {
     if (hasErrno(error, "ENOENT")) return 0; // somebody is just removing it
     throw error;
@@ -121,7 +147,9 @@ export async function pruneImages(
     store.writeEntries(unnamed);
     const left = new Set(store.images().map(({ id }) => id));
     const doomed = before.filter(({ id }) => !left.has(id));
-    const freed = freedBy(store, doomed);
+    const cached = cachedSteps(store).flat();
+    const going = [...doomed.flatMap(neededBy), ...(buildCache ? cached : [])];
+    const freed = freedBy(store, going, buildCache ? [] : cached);
     if (buildCache) forgetCachedSteps(store);
     const stale = removeStaleIngests(store, { all: true });
     collectGarbage(store);
@@ -129,11 +157,9 @@ export async function pruneImages(
   });
 }
 
-/** What goes with these images, as the index already says that they are gone. */
-function freedBy(store: ImageStore, doomed: readonly StoredImage[]): number {
-  const needed = new Set(store.images().flatMap(neededBy));
-  const going = new Set(doomed.flatMap(neededBy));
-  return [...going]
-    .filter((hex) => !needed.has(hex))
-    .reduce((sum, hex) => sum + sizeOf(store, hex), 0);
+/** Bytes of these blobs and layers that nothing else needs; the index already says which images are gone. */
+function freedBy(store: ImageStore, going: readonly string[], cached: readonly string[]): number {
+  const needed = new Set([...store.images().flatMap(neededBy), ...cached]);
+  const own = [...new Set(going)].filter((hex) => !needed.has(hex));
+  return sum(own.map((hex) => sizeOf(store, hex)));
 }

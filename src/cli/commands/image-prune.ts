@@ -8,12 +8,12 @@ import type { CommandCall } from "../table/types.ts";
 export async function run({ options, globals }: CommandCall): Promise<void> {
   const engine = openEngineFor(globals);
   const buildCache = options.flag("build-cache");
-  if (buildCache) pruneCacheMounts(engine);
+  const mounts = buildCache ? pruneCacheMounts(engine) : 0;
   const { images, freed } = await pruneImages(engine, {
     all: options.flag("all"),
     versions: options.flag("versions"),
     buildCache,
   });
   for (const id of images) printLine(id);
-  printError(`Freed ${humanSize(freed, " ")}`);
+  printError(`Freed ${humanSize(freed + mounts, " ")}`);
 }

@@ -1,3 +1,4 @@
+import { readCacheMountsUsage } from "../../build/index.ts";
 import {
   listVolumes,
   readContainerUsage,
@@ -19,7 +20,7 @@ const IMAGE_HEADINGS = { ID: "IMAGE ID", Shared: "SHARED SIZE", Unique: "UNIQUE 
 
 export function run({ options, globals }: CommandCall): void {
   const engine = openEngineFor(globals);
-  const { images, total } = readImageUsage(engine);
+  const { images, total, buildCache } = readImageUsage(engine);
   const containers = readContainerUsage(engine);
   const volumes = listVolumes(engine).map(({ name, users }) => ({
     ...{ name, links: users.length, size: readVolumeSize(engine, name) },
@@ -48,6 +49,7 @@ export function run({ options, globals }: CommandCall): void {
   const unused = images.filter(({ image }) => usersOf(image.id) === 0);
   const free = volumes.filter(({ links }) => links === 0);
   const frozen = readFrozenUsage(engine);
+  const mounts = readCacheMountsUsage(engine);
   const stopped = containers.filter(({ running }) => !running);
   const row = (
     type: string,
@@ -77,6 +79,11 @@ export function run({ options, globals }: CommandCall): void {
       "Local Volumes",
       [volumes.length, volumes.length - free.length],
       [sum(volumes.map(({ size }) => size)), sum(free.map(({ size }) => size))],
+    ),
+    row(
+      "Build Cache",
+      [buildCache.steps + mounts.mounts, buildCache.active + mounts.active],
+      [buildCache.size + mounts.size, buildCache.size + mounts.reclaimable],
     ),
     row("Snapshots", [frozen.snapshots, frozen.snapshots], [frozen.size, frozen.reclaimable]),
   ];

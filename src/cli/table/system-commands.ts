@@ -20,14 +20,14 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
     name: "system df",
     group: "System",
     withoutRoot: "in-namespace",
-    summary: "Show what images, containers and volumes take on the disk",
+    summary: "Show what images, containers, volumes and builds take on the disk",
     arguments: [],
     options: [
       { name: "verbose", short: "v", kind: "flag", summary: "One line for each image and volume" },
       FORMAT,
     ],
     description: [
-      "Reclaimable is what image prune --all, volume prune and the removal of stopped containers would free.",
+      "Reclaimable is what image prune --all --build-cache, volume prune and the removal of stopped containers and of all snapshots would free. Of the build cache, the size is what no image has: steps, which are active while an image has their layer, and the directories of RUN --mount=type=cache.",
     ],
     examples: [{ command: "tsrun system df", meaning: "The sums" }],
     load: () => import("../commands/system-df.ts"),

@@ -8,6 +8,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { build, built, inspect, makeContext } from "../../support/build-context.ts";
 import { Cli, TSRUN } from "../../support/cli.ts";
 
+/** A line of system df. */
+interface Usage {
+  readonly Type: string;
+  readonly Total: number;
+  readonly Active: number;
+  readonly Size: string;
+  readonly RawSize: number;
+  readonly RawReclaimable: number;
+}
+
 let cli: Cli;
 
 before(async () => {
@@ -60,6 +70,35 @@ describe("the cache", () => {
     assert.equal((await run()).cached, 5);
     await cli.ok("image", "prune", "-f", "--build-cache");
     assert.equal((await run()).cached, 0);
+  });
+
+  it("is shown by system df, and freed by image prune --build-cache", async () => {
+    const usage = async () => {
+      const rows = JSON.parse(await cli.ok("system", "df", "--format", "json")) as Usage[];
+      return rows.find(({ Type }) => Type === "Build Cache");
+    };
+    await cli.ok("image", "prune", "-f", "--build-cache");
+    assert.deepEqual(await usage(), {
+      ...{ Type: "Build Cache", Total: 0, Active: 0, Size: "0 B", RawSize: 0 },
+      ...{ Reclaimable: "0 B", RawReclaimable: 0 },
+    });
+    const fill = (name: string) => `head -c 1000000 /dev/urandom >${name}`;
+    const text = `FROM busybox\nRUN ${fill("/a")}\nRUN --mount=type=cache,target=/c ${fill("/c/b")}\n`;
+    await cli.ok("build", "-t", "cached", makeContext(cli, text, {}));
+    const active = await usage();
+    assert.deepEqual([active?.Total, active?.Active], [3, 2]);
+    const mount = active?.RawSize ?? 0; // the image's row has the layers
+    assert.ok(mount >= 1_000_000 && mount < 1_100_000, `${mount}`);
+    await cli.ok("rmi", "cached");
+    const alone = await usage();
+    assert.deepEqual([alone?.Total, alone?.Active], [3, 0]);
+    const size = alone?.RawSize ?? 0; // with the layer, unpacked and packed
+    assert.ok(size >= 3_000_000, `${size}`);
+    assert.equal(alone?.RawReclaimable, size);
+    const { stderr } = await cli.run(["image", "prune", "-f", "--build-cache"]);
+    assert.equal(stderr.trim(), `Freed ${alone?.Size}`);
+    assert.equal((await usage())?.Total, 0);
+    assert.match(await cli.ok("system", "df"), /^Build Cache +0 +0 +0 B +0 B$/m);
   });
 
   it("gives the same bytes with a timestamp", async () => {
