@@ -6,6 +6,7 @@
  */
 import { closeSync, constants, ftruncateSync, readFileSync, writeSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
+import { isInUserNamespace } from "../base/user-namespace.ts";
 import {
   chmodAt,
   chownAt,
@@ -28,9 +29,9 @@ import {
 import { type Entry, parsePath } from "./entry.ts";
 import { invalid } from "./invalid-member.ts";
 import { HOST_LABELS, setOpaque } from "./overlay-marks.ts";
+import { ownerError } from "./owner-error.ts";
 import { placeContents } from "./sparse.ts";
 import { toBytes } from "./tar-bytes.ts";
-import { isInUserNamespace, ownerError } from "./user-namespace.ts";
 import { OPAQUE_MARK, WHITEOUT_PREFIX } from "./whiteouts.ts";
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;

@@ -5,6 +5,8 @@ import type { Upper } from "./upper.ts";
 export interface OverlayFacts {
   /** The file system below the upper, where it is one that cannot carry an upper. */
   readonly unfitFileSystem: string | undefined;
+  /** In one only marks of users' attributes can be set: "userxattr". */
+  readonly userNamespace: boolean;
   /** Which of overlayfs's features this kernel lets a mount choose. */
   readonly features: ReadonlySet<OverlayFeature>;
 }
@@ -56,15 +58,19 @@ export function planOverlay({
     lower: layers,
     ...(upper ? { upper } : {}),
     ...(carrier ? { carrier } : {}),
-    options: planOptions(upper !== undefined && volatile, facts.features),
+    options: planOptions(upper !== undefined && volatile, facts),
     idMapped,
   };
 }
 
-function planOptions(volatile: boolean, features: ReadonlySet<OverlayFeature>): string[] {
-  return [
+function planOptions(volatile: boolean, { features, userNamespace }: OverlayFacts): string[] {
+  // userxattr leaves both out by itself, and refuses to be told so: redirect_dir=off may mean "follow".
+  const complete = [
     ...(features.has("redirect_dir") ? ["redirect_dir=off"] : []),
     ...(features.has("metacopy") ? ["metacopy=off"] : []),
+  ];
+  return [
+    ...(userNamespace ? ["userxattr"] : complete),
     ...(features.has("index") ? ["index=off"] : []),
     // Inode numbers that stay the same after a copy-up, where the layers' file systems allow it.
     ...(features.has("xino_auto") ? ["xino=auto"] : []),

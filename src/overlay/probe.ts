@@ -1,6 +1,7 @@
 import { closeSync, constants, existsSync, openSync, readdirSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { hasErrno } from "../base/errors.ts";
+import { isInUserNamespace } from "../base/user-namespace.ts";
 import { readEntryTypes } from "../ffi/index.ts";
 import { OVERLAY_FEATURES, type OverlayFacts, type OverlayFeature } from "./plan.ts";
 
@@ -29,7 +30,7 @@ export function probeOverlay(directory: string): OverlayFacts {
   const unfitFileSystem =
     UNFIT_FILE_SYSTEMS.get(statfsSync(existing).type) ??
     (lacksEntryTypes(existing) ? "a file system without d_type" : undefined);
-  return { unfitFileSystem, features };
+  return { unfitFileSystem, userNamespace: isInUserNamespace(), features };
 }
 
 const DT_UNKNOWN = 0;

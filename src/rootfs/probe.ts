@@ -1,6 +1,7 @@
 /** Looks at the host for planRootfs; changes nothing. */
 import { closeSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { hasErrno } from "../base/errors.ts";
+import { isInUserNamespace } from "../base/user-namespace.ts";
 import { fsconfig, fsopen, KernelError, mountSetattr } from "../ffi/index.ts";
 import type { OciDevice, OciSpec } from "../spec/index.ts";
 import type { RootfsFacts, SourceKind } from "./facts.ts";
@@ -71,8 +72,7 @@ const CAP_MKNOD = 27n;
 function mayMakeDevices(): boolean {
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
   const held = ((BigInt(`0x${effective ?? "0"}`) >> CAP_MKNOD) & 1n) === 1n;
-  const firstMap = readFileSync("/proc/self/uid_map", "utf8").trim().split(/\s+/).join(" ");
-  return held && firstMap === "0 0 4294967295";
+  return held && !isInUserNamespace();
 }
 
 /** The first cgroup2 mount whose root is the hierarchy's own. proc_pid_mountinfo(5). */

@@ -148,9 +148,19 @@ describe("a user without privileges", { skip: unavailable ?? false }, () => {
     const isLower = (name: string) => existsSync(join(layersOf(carol.root), name, "dir/last"));
     const [lower] = names.filter(isLower);
     const [upper] = names.filter((name) => !isLower(name));
-    const script = `cd '${layersOf(carol.root)}' && mkdir -p "$HOME/mnt" &&
-      mount -t overlay -o userxattr,lowerdir=${upper}:${lower} overlay "$HOME/mnt" &&
-      cd "$HOME/mnt" && find . | sort && stat -c '%u %g %a' hidden dir/last dir/mail`;
+    const overlay = JSON.stringify(join(import.meta.dirname, "../../../src/overlay/index.ts"));
+    const options = await carol.ok(
+      "unshare",
+      process.execPath,
+      "-e",
+      `import(${overlay}).then(({ planOverlay, probeOverlay }) => process.stdout.write(planOverlay({ layers: ["/"], facts: probeOverlay(process.cwd()) }).options.join()))`,
+    );
+    assert.match(options, /^userxattr/);
+    const script = `cd '${layersOf(carol.root)}' && mkdir -p "$HOME/mnt" "$HOME/upper" "$HOME/work" &&
+      mount -t overlay -o ${options},lowerdir=${upper}:${lower},upperdir=$HOME/upper,workdir=$HOME/work overlay "$HOME/mnt" &&
+      cd "$HOME/mnt" && rm -r dir/set-user-id sticky && mkdir sticky &&
+      find . | sort && stat -c '%u %g %a' hidden dir/last dir/mail &&
+      cd / && umount "$HOME/mnt" && rm -r "$HOME/upper" "$HOME/work" "$HOME/mnt"`;
     const seen = await carol.ok("unshare", "unshare", "--mount", "sh", "-c", script);
     const lines = seen.split("\n");
     assert.deepEqual(lines.slice(-3), ["3 4 750", "65535 65535 600", "8 12 640"]);

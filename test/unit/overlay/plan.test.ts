@@ -4,6 +4,7 @@ import { type OverlayFacts, planOverlay } from "../../../src/overlay/index.ts";
 
 const FACTS: OverlayFacts = {
   unfitFileSystem: undefined,
+  userNamespace: false,
   features: new Set(["redirect_dir", "metacopy", "index", "xino_auto"]),
 };
 const UPPER = { dir: "/c/upper", work: "/c/work" };
@@ -23,6 +24,16 @@ describe("planOverlay", () => {
     const facts = { ...FACTS, features: new Set<never>() };
     const root = planOverlay({ layers: ["/a"], upper: UPPER, volatile: true, facts });
     assert.deepEqual(root.kind === "overlay" && root.options, ["volatile"]);
+  });
+
+  it("keeps its marks in users' attributes where the host's root is somebody else", () => {
+    const facts = { ...FACTS, userNamespace: true };
+    const root = planOverlay({ layers: ["/a"], upper: UPPER, facts });
+    assert.deepEqual(root.kind === "overlay" && root.options, [
+      "userxattr",
+      "index=off",
+      "xino=auto",
+    ]);
   });
 
   it("leaves volatile out where there is no upper to lose", () => {

@@ -1,17 +1,8 @@
 /**
- * What unpacking meets in a user namespace, or as a user without privileges: ids that are not there, and
- * requests that only the host's own root may make (user_namespaces(7)).
+ * Owners that cannot be given, in a user namespace or to a user without privileges.
  */
 import { readFileSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
-
-let whole: boolean | undefined;
-
-/** Whether not all ids are ours: in a user namespace, even as its root. */
-export function isInUserNamespace(): boolean {
-  whole ??= /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
-  return !whole;
-}
 
 interface Owner {
   readonly uid: number;
