@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { openRoot, readFileInRoot } from "../ffi/index.ts";
-import { readMergedFile } from "../overlay/index.ts";
+import { readMergedFiles } from "../overlay/index.ts";
 import type { UserFiles } from "./bundle/user.ts";
 
 /**
@@ -11,19 +11,19 @@ import type { UserFiles } from "./bundle/user.ts";
 export function readUserFiles(roots: readonly string[]): UserFiles {
   const [only] = roots;
   if (only === undefined || roots.length > 1) {
-    return userFiles((path) => readMergedFile(roots, path));
+    return userFiles(readMergedFiles(roots, "etc", ["passwd", "group"]));
   }
   const fd = openRoot(only);
   try {
-    return userFiles((path) => readIfThere(fd, path));
+    return userFiles([readIfThere(fd, "/etc/passwd"), readIfThere(fd, "/etc/group")]);
   } finally {
     closeSync(fd);
   }
 }
 
-function userFiles(read: (path: string) => Uint8Array | undefined): UserFiles {
-  const text = (path: string) => Buffer.from(read(path) ?? "").toString();
-  return { passwd: text("/etc/passwd"), group: text("/etc/group") };
+function userFiles([passwd, group]: readonly (Uint8Array | undefined)[]): UserFiles {
+  const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? "").toString();
+  return { passwd: text(passwd), group: text(group) };
 }
 
 function readIfThere(root: number, path: string): Uint8Array | undefined {

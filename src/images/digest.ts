@@ -1,11 +1,11 @@
 /**
  * Digests: what a blob is called by, "sha256:" and 64 hexadecimal digits. image-spec descriptor.md.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { TsrunError } from "../base/errors.ts";
 
 export function digestOf(bytes: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  return `sha256:${hash("sha256", bytes, "hex")}`;
 }
 
 export function hexOf(digest: string): string {

@@ -11,6 +11,7 @@ import { hasErrno } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
 import { openRoot } from "../ffi/index.ts";
 import { chainIds } from "./chain-id.ts";
+import type { ImageConfig } from "./config.ts";
 import { hexOf } from "./digest.ts";
 import { copyAttributes, readAttributes, sameAttributes } from "./implied.ts";
 import type { ImageStore, StoredImage } from "./store.ts";
@@ -24,16 +25,29 @@ export interface LayerKey {
 
 /** The image's layers, the lowest first. */
 export function layerKeys({ config }: Pick<StoredImage, "config">): readonly LayerKey[] {
-  const diffIds = config.rootfs.diff_ids;
-  const chain = chainIds(diffIds);
-  return diffIds.map((diffId, at) => ({ diffId, chainId: chain[at] ?? diffId }));
+  let keys = knownKeys.get(config);
+  if (!keys) {
+    const diffIds = config.rootfs.diff_ids;
+    const chain = chainIds(diffIds);
+    keys = diffIds.map((diffId, at) => ({ diffId, chainId: chain[at] ?? diffId }));
+    knownKeys.set(config, keys);
+  }
+  return keys;
 }
+
+/** A start asks several times, and each layer costs a digest. */
+const knownKeys = new WeakMap<ImageConfig, readonly LayerKey[]>();
 
 /** The image's layer directories, uppermost first: what an overlay is made of. */
 export function layerDirectories(store: ImageStore, image: StoredImage): readonly string[] {
   return layerKeys(image)
-    .map((key) => findLayer(store, key) ?? layerPath(store, key.diffId))
+    .map((key) => layerPath(store, placeOf(store, key)))
     .reverse();
+}
+
+/** The id by which it lies there, or would: that of its chain only where it leans on what is below. */
+function placeOf(store: ImageStore, { diffId, chainId }: LayerKey): string {
+  return chainId !== diffId && existsSync(layerPath(store, chainId)) ? chainId : diffId;
 }
 
 export function layerPath(store: ImageStore, diffOrChainId: string): string {
@@ -114,12 +128,12 @@ function standsAlone(
 /** The directory of the uppermost layer that says what "/" is like: its mode, its owner. */
 export function rootLayer(store: ImageStore, image: StoredImage): string | undefined {
   const keys = layerKeys(image).toReversed();
-  const saying = keys.find(({ diffId, chainId }) => {
-    const record = readLayerRecord(store, chainId) ?? readLayerRecord(store, diffId);
+  const saying = keys.find((key) => {
+    const record = readLayerRecord(store, placeOf(store, key));
     return !record?.implied?.includes("");
   });
   const key = saying ?? keys.at(-1);
-  return key && (findLayer(store, key) ?? layerPath(store, key.diffId));
+  return key && layerPath(store, placeOf(store, key));
 }
 
 /** Whether it must know the layers below before it can be put in its place. */

@@ -6,7 +6,7 @@
 export { openDetachedRoot } from "./detached.ts";
 export { type Change, type ChangeKind, readDiff } from "./diff.ts";
 export { mergeLayers } from "./merge.ts";
-export { readMergedFile } from "./merged-file.ts";
+export { readMergedFiles } from "./merged-file.ts";
 export { type OverlayFacts, planOverlay } from "./plan.ts";
 export { probeOverlay } from "./probe.ts";
 export { createUpper, type Upper } from "./upper.ts";

@@ -13,16 +13,24 @@ const S_IFLNK = 0o120000;
 const MAX_LINKS = 40;
 
 /**
- * What the file at `path` holds in the stack of these directories, uppermost first; undefined where
- * there is no regular file. A directory that is not made yet hides nothing.
+ * What files of one directory at the top ("etc") hold in the stack of these directories, uppermost
+ * first; undefined for one that is no regular file. A directory that is not made yet hides nothing.
  */
-export function readMergedFile(directories: readonly string[], path: string): Buffer | undefined {
+export function readMergedFiles(
+  directories: readonly string[],
+  top: string,
+  names: readonly string[],
+): readonly (Buffer | undefined)[] {
   // Nearly always there is no link on the way, and few layers have anything there.
-  const [first] = partsOf(path);
-  const concerned = directories.filter((directory) => isThere(`${directory}/${first ?? ""}`));
-  return (
-    withLayers(concerned, (layers) => readEntry(layers, path)) ??
-    withLayers(directories.filter(isThere), (layers) => readThroughLinks(layers, path))
+  const concerned = directories.filter((directory) => isThere(`${directory}/${top}`));
+  const paths = names.map((name) => `/${top}/${name}`);
+  const found = withLayers(concerned, (layers) => paths.map((path) => readEntry(layers, path)));
+  return found.map(
+    (file, at) =>
+      file ??
+      withLayers(directories.filter(isThere), (layers) =>
+        readThroughLinks(layers, paths[at] ?? ""),
+      ),
   );
 }
 

@@ -22,7 +22,7 @@ import {
   planOverlay,
   probeOverlay,
   readDiff,
-  readMergedFile,
+  readMergedFiles,
 } from "../../../src/overlay/index.ts";
 
 let base: string;
@@ -63,9 +63,10 @@ function diff(layers: readonly string[], changed: string | readonly string[]): s
   return readDiff(layers, changed).map(({ kind, path }) => `${letters[kind]} ${path}`);
 }
 
-describe("readMergedFile", () => {
+describe("readMergedFiles", () => {
   const PASSWD = "/etc/passwd";
-  const read = (layers: readonly string[]) => readMergedFile(layers, PASSWD)?.toString();
+  const read = (layers: readonly string[], name = "passwd") =>
+    readMergedFiles(layers, "etc", ["hosts", name])[1]?.toString();
   /** What the kernel shows of the same stack. */
   const mounted = (layers: readonly string[]) => {
     const fd = openDetachedRoot({ kind: "overlay", lower: layers, options: [], idMapped: false });
@@ -107,7 +108,7 @@ describe("readMergedFile", () => {
     const middle = change([lowest], "rm -r etc; mkdir etc; echo -n middle > etc/group");
     const top = change([middle, lowest], "touch etc/new");
     assert.equal(read([top, middle, lowest]), undefined);
-    assert.equal(readMergedFile([top, middle, lowest], "/etc/group")?.toString(), "middle");
+    assert.equal(read([top, middle, lowest], "group"), "middle");
   });
 
   it("counts a directory that is not made yet as empty", () => {
