@@ -18,7 +18,9 @@ import {
 } from "node:fs";
 import { join, resolve } from "node:path";
 import { type BuildOptions, build } from "esbuild";
+import { directImports } from "./direct-imports.ts";
 import { buildLatePackages, latePackages } from "./late-packages.ts";
+import { buildLazily } from "./lazy-bundle.ts";
 import { nodeBuiltins } from "./node-builtins.ts";
 import { CLI_COMMANDS, OCI_COMMANDS, warmCaches } from "./warm-caches.ts";
 
@@ -31,7 +33,7 @@ const INPUTS = [
   "package.json",
   "package-lock.json",
   "tsconfig*.json",
-  "scripts/{build,late-packages,node-builtins,warm-caches}.ts",
+  "scripts/{build,direct-imports,late-packages,lazy-bundle,node-builtins,warm-caches}.ts",
   "scripts/{cli-entry,code-cache}.cjs",
 ];
 
@@ -108,22 +110,17 @@ function run(command: string, args: readonly string[]): Promise<void> {
  */
 async function bundle(): Promise<void> {
   const late = new Set<string>();
-  const plugins = [nodeBuiltins, latePackages(late)];
+  const plugins = [directImports, nodeBuiltins, latePackages(late)];
   await Promise.all([
+    buildLazily("tsrun", "src/cli/main.ts", { ...SHARED, plugins }),
+    buildLazily("tsrun-oci", "src/oci/main.ts", { ...SHARED, plugins }),
+    // A thread's module, for the command lines and the library.
     build({
       ...SHARED,
-      entryPoints: {
-        tsrun: "src/cli/main.ts",
-        "tsrun-oci": "src/oci/main.ts",
-        // A thread's module, for the library as well.
-        "unpack-worker": "src/images/unpack-worker.ts",
-      },
+      entryPoints: { "unpack-worker": "src/images/unpack-worker.ts" },
       outExtension: { ".js": ".cjs" },
       format: "cjs",
-      define: { "import.meta.dirname": "__dirname", "import.meta.url": "__importMetaUrl" },
-      banner: {
-        js: 'const __importMetaUrl=process.getBuiltinModule("node:url").pathToFileURL(__filename).href;',
-      },
+      define: { "import.meta.dirname": "__dirname", "import.meta.filename": "__filename" },
       plugins,
     }),
     build({

@@ -39,7 +39,7 @@ export function koffi(): Koffi {
  * The binary's package is koffi's dependency: npm puts it beside koffi, pnpm only below it.
  */
 function loadBinary(): Koffi {
-  const here = createRequire(import.meta.url);
+  const here = createRequire(import.meta.filename);
   const failures: unknown[] = [];
   const packageName = `@koromix/koffi-linux-${process.arch}`;
   for (const from of [() => here, () => createRequire(here.resolve("koffi"))]) {

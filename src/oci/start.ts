@@ -1,10 +1,11 @@
 /** Letting a created container's process go on, and learning whether its program was executed. */
 import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { hasErrno, TsrunError } from "../base/errors.ts";
+import { hasErrno } from "../base/errors.ts";
 import type { GlobalOptions } from "./command.ts";
 import { checkLifecycle } from "./lifecycle.ts";
 import { type ContainerRecord, containerPaths } from "./records.ts";
+import type { ExecFailure } from "./start-failure.ts";
 import { composeState } from "./state.ts";
 import { readStatus } from "./status.ts";
 
@@ -30,7 +31,10 @@ export async function startContainer(
       closeSync(start);
     }
     const failure = await readResult(result);
-    if (failure) throw await startFailure(root, record, failure);
+    if (failure) {
+      const { startFailure } = await import("./start-failure.ts");
+      throw startFailure(root, record, failure);
+    }
   } finally {
     closeSync(result);
   }
@@ -82,11 +86,6 @@ function take(path: string): void {
   }
 }
 
-interface ExecFailure {
-  readonly error: number;
-  readonly opKind: number;
-}
-
 const LONGEST_PAUSE_MS = 10;
 
 /** The end of file says that the descriptor is closed: by the exec, or by the process's end. */
@@ -96,32 +95,10 @@ async function readResult(fd: number): Promise<ExecFailure | undefined> {
     try {
       const size = readSync(fd, new Uint8Array(report.buffer));
       if (size === 0) return undefined;
-      // native/plan.h: struct report.
       return { error: report.getInt32(8, true), opKind: report.getInt32(12, true) };
     } catch (error) {
       if (!hasErrno(error, "EAGAIN")) throw error;
     }
     await sleep(pauseMs);
   }
-}
-
-async function startFailure(
-  root: string,
-  { id }: ContainerRecord,
-  { error, opKind }: ExecFailure,
-): Promise<unknown> {
-  const [{ errnoMeaning, errnoName }, { execError }, { WIRE }, { processFailure }, records] =
-    await Promise.all([
-      import("../ffi/index.ts"),
-      import("../runtime/index.ts"),
-      import("../plan/index.ts"),
-      import("./failure.ts"),
-      import("./records.ts"),
-    ]);
-  const { process } = records.readProcessRecord(root, id);
-  if (opKind === WIRE.exec.code) {
-    return processFailure(execError(process.args[0] ?? "", error), process);
-  }
-  const reason = `${errnoMeaning(error).toLowerCase()} (${errnoName(error)})`;
-  return new TsrunError("LAUNCH_FAILED", `unable to start container process: ${reason}`);
 }

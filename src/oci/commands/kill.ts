@@ -5,14 +5,16 @@ import { checkLifecycle } from "../lifecycle.ts";
 import { type ContainerRecord, readRecord } from "../records.ts";
 import { readStatus } from "../status.ts";
 
-const SIGKILL = 9;
-
 export const run: CommandModule["run"] = async ({ flags, operands }, { root }) => {
   const [id = "", name = "TERM"] = operands;
   const record = readRecord(root, id);
   const signal = signalNumber(name);
   const status = readStatus(root, record);
-  if (flags.flag("all")) return signalAll(record, signal);
+  if (flags.flag("all")) {
+    const { signalAll } = await import("../signal-all.ts");
+    await signalAll(record, signal);
+    return 0;
+  }
   checkLifecycle("kill", status);
   signalInit(record, signal);
   // Whoever is frozen dies only when it is thawed; with cgroup v2 SIGKILL alone does it.
@@ -42,22 +44,4 @@ function signalInit({ init }: ContainerRecord, signal: number): void {
     if (!hasErrno(error, "ESRCH")) throw error;
     throw new TsrunError("WRONG_STATE", "container not running", { cause: error });
   }
-}
-
-/** One that has ended has none: that is no error. */
-async function signalAll({ cgroup }: ContainerRecord, signal: number): Promise<number> {
-  const { killCgroup, readProcs } = await import("../../runtime/index.ts");
-  if (signal === SIGKILL) {
-    await killCgroup(cgroup);
-    return 0;
-  }
-  for (const pid of readProcs(cgroup, { recursive: true })) {
-    if (pid === 0) continue; // outside our pid namespace
-    try {
-      process.kill(pid, signal);
-    } catch (error) {
-      if (!hasErrno(error, "ESRCH")) throw error;
-    }
-  }
-  return 0;
 }
