@@ -9,7 +9,7 @@ import type { UnpackArchiveOptions } from "./unpack-archive.ts";
 import { decodeError, type FromUnpacker, type ToUnpacker } from "./unpack-messages.ts";
 
 /** dist/ has it as a file of its own; in src/ Node takes the types away. */
-const MODULE = import.meta.url.endsWith(".ts") ? "unpack-worker.ts" : "unpack-worker.cjs";
+const MODULE = import.meta.filename.endsWith(".ts") ? "unpack-worker.ts" : "unpack-worker.cjs";
 
 /**
  * Compressed bytes on their way to a thread: enough for the time in which it is told of the next. What
