@@ -35,6 +35,7 @@ export const TEST_PACKAGES = [
   { name: "kmod", file: "depmod", purpose: "the VM's kernel modules" },
   { name: "xz-utils", file: "xz", purpose: "the VM's kernel modules" },
   { name: "e2fsprogs", file: "mkfs.ext4", purpose: "the VM's disk" },
+  { name: "xfsprogs", file: "mkfs.xfs", purpose: "disks with project quotas" },
   { name: "mmdebstrap", file: "mmdebstrap", purpose: "a Debian root file system" },
   {
     name: "runc",

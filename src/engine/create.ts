@@ -13,15 +13,13 @@ import { randomVolumeName } from "../volumes/index.ts";
 import { containerHostname, resolveProcess } from "./bundle/process.ts";
 import { checkRequest } from "./bundle/request.ts";
 import { randomContainerId, shortId } from "./container-id.ts";
-import { holdDisk } from "./disk/hold.ts";
-import { createImage } from "./disk/image.ts";
-import { diskPaths } from "./disk/mount.ts";
+import { createDisk } from "./disk/create.ts";
 import { containerPaths, containersDirectory, type Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
 import { ownLayer, upperPaths, withLayers } from "./layers.ts";
 import { makeMountPoints } from "./mount-points.ts";
 import { randomName } from "./random-name.ts";
-import type { ContainerConfig, ContainerId } from "./records.ts";
+import type { ContainerConfig, ContainerId, DiskQuota } from "./records.ts";
 import type { ContainerRequest } from "./request.ts";
 import { lookUpRequest, makeBindSources } from "./request-facts.ts";
 import { type ResolvedRoot, resolveRoot } from "./root.ts";
@@ -84,14 +82,15 @@ export async function createLocked(
   );
   makeBindSources(request, undo);
   if (root.image) makeMountPoints(engine);
-  const { id, held } = await makeDirectory(engine, request, root.rootLayer, undo);
+  const { id, held, quota } = await makeDirectory(engine, request, root.rootLayer, undo);
   const name = await claimName(engine, { wanted: request.name, throwaway, id });
   undo.defer(() => releaseOwnName(engine, name, id));
   const filled = fill?.(id, undo);
   using _volumes = await claimVolumes(engine, id, resolved, undo);
   using userns = await chooseIdMaps(engine, request.namespaces?.user);
   const composed = composeConfig({ id, name, request: resolved, root, userns: userns.maps });
-  const draft = filled?.layers ? withLayers(composed, filled.layers) : composed;
+  const limited = quota ? { ...composed, quota } : composed;
+  const draft = filled?.layers ? withLayers(limited, filled.layers) : limited;
   const config = await record(draft);
   recordEvent(engine, config, "create");
   undo.keep();
@@ -164,7 +163,7 @@ async function makeDirectory(
   request: ContainerRequest,
   below: string | undefined,
   undo: UndoStack,
-): Promise<{ readonly id: ContainerId; readonly held: Lock }> {
+): Promise<{ readonly id: ContainerId; readonly held: Lock; readonly quota?: DiskQuota }> {
   const id = randomContainerId();
   const { dir } = containerPaths(engine, id);
   inStore("make", dir, () => makeBelow(containersDirectory(engine), dir));
@@ -175,15 +174,14 @@ async function makeDirectory(
   const both = new DisposableStack();
   both.use(held);
   undo.defer(() => both.dispose());
-  if (request.disk) {
-    await createImage(diskPaths(dir).image, request.disk, undo);
-    both.use(holdDisk(engine, { id, request }));
-  }
+  const { disk } = request;
+  const made = disk ? await createDisk(engine, id, { ...request, disk }, undo) : undefined;
+  if (made) both.use(made.held);
   const upper = upperPaths(engine, ownLayer({ id, request }, 0));
   inStore("make", dir, () => {
     createUpper(upper, below);
   });
-  return { id, held: both };
+  return { id, held: both, ...(made?.quota ? { quota: made.quota } : {}) };
 }
 
 /** Others may pass through to a rootfs that a user namespace's ids own, but list nothing. */

@@ -140,7 +140,7 @@ const securityPlans = new Map<string, SecurityPlan>();
 
 /** Also for a process that joins the container later, with what it asks for besides. */
 export function containerSecurity(
-  { request, userns }: ContainerConfig,
+  { request, userns, quota }: ContainerConfig,
   { uid }: Pick<ResolvedUser, "uid">,
   extra: { readonly privileged?: boolean; readonly capAdd?: readonly string[] } = {},
 ): SecurityPlan {
@@ -154,6 +154,7 @@ export function containerSecurity(
     userIsRoot: uid === 0,
     ...(rlimits ? { rlimits } : {}),
     ...(userns ? { inUserNamespace: true } : {}),
+    ...(quota && !userns ? { keepsProjects: true } : {}),
   };
   securityFacts ??= readSecurityFacts();
   if (seccomp !== undefined && seccomp !== "unconfined") {

@@ -4,7 +4,8 @@
  *     ROOT/containers/ID/config.json   ContainerConfig: the request and the image it was made from
  *     ROOT/containers/ID/upper, work   the writable layer; after a snapshot upper.1, work.1 and so on
  *     ROOT/containers/ID/disk.img, disk   with --disk: an ext4 that has upper and work, and where it is
- *                                      mounted while a command works on the container
+ *                                      mounted while a command works on the container; or no disk.img, and
+ *                                      disk is a directory with a project quota
  *     ROOT/containers/ID/*.gone        a layer that is being deleted
  *     ROOT/containers/ID/container.log, .1, .2 …   CRI log format
  *     ROOT/containers/ID/exit.json     ExitRecord of the last run, written by the supervisor
@@ -60,6 +61,8 @@ export interface ContainerConfig {
     readonly stopTimeoutSeconds: number;
   };
   readonly layers?: ContainerLayers;
+  /** What keeps its disk to its size, where that is no file system of its own. */
+  readonly quota?: DiskQuota;
   /** Id maps that --userns auto chose, kept for the container's life. */
   readonly userns?: {
     readonly uids: readonly {
@@ -73,6 +76,11 @@ export interface ContainerConfig {
       readonly size: number;
     }[];
   };
+}
+
+/** A project of the file system on which containers/ID/disk is then a plain directory. */
+export interface DiskQuota {
+  readonly project: number;
 }
 
 /** What lies between the image and the current writable layer. Absent in a container that has no such. */

@@ -3,7 +3,7 @@ import { hasErrno, TsrunError } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
 import { removeTree } from "../ffi/index.ts";
 import { isGone, withContainer } from "./container.ts";
-import { diskPaths, unmountDisk } from "./disk/mount.ts";
+import { releaseDisk } from "./disk/hold.ts";
 import { containerPaths, type Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
 import { checkLifecycle } from "./lifecycle.ts";
@@ -162,7 +162,7 @@ const USUAL_DIRECTORIES = [
  */
 function deleteTree(directory: string): void {
   if (deleteUsual(directory)) return;
-  unmountDisk(diskPaths(directory));
+  releaseDisk(directory);
   removeTree(directory);
 }
 

@@ -101,7 +101,8 @@ export function planRoot(engine: Engine, config: ContainerConfig): RootMount {
     ...(upper ? { upper } : planInMemory(engine, config)),
     volatile: upper !== undefined && (request.remove === true || request.rootMode === "shared"),
     idMapped: userns !== undefined,
-    facts: request.disk ? { ...facts, unfitFileSystem: undefined } : facts, // the disk is an ext4
+    // An image is an ext4.
+    facts: request.disk && !config.quota ? { ...facts, unfitFileSystem: undefined } : facts,
   });
 }
 

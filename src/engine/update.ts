@@ -3,8 +3,7 @@ import { updateCgroup } from "../runtime/index.ts";
 import { composeLimits } from "./bundle/resources.ts";
 import { withContainer } from "./container.ts";
 import { growDisk, planGrowth } from "./disk/grow.ts";
-import { diskPaths } from "./disk/mount.ts";
-import { containerPaths, type Engine } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { recordEvent } from "./events/record.ts";
 import { readResourceFacts } from "./host.ts";
 import { checkLifecycle } from "./lifecycle.ts";
@@ -39,8 +38,8 @@ export async function updateContainer(
       updateCgroup(state.cgroup, ofChanged as typeof all);
     }
     if (disk) {
-      const paths = diskPaths(containerPaths(engine, config.id).dir);
-      await growDisk(paths, disk, { running: status === "running" || status === "paused" });
+      const running = status === "running" || status === "paused";
+      await growDisk(engine, config, disk, { running });
       faultPoint();
     }
     const request = { ...config.request, limits, ...(disk ? { disk } : {}) };

@@ -31,6 +31,13 @@ export { netlinkDump } from "./netlink.ts";
 export { O_PATH, type Openat2How, openat2, RESOLVE } from "./openat2.ts";
 export { aborted, waitReadable } from "./poll.ts";
 export * from "./process.ts";
+export {
+  hasProjectQuota,
+  readProject,
+  readProjectQuota,
+  setProject,
+  setProjectLimit,
+} from "./quota.ts";
 export { removeTree, removeTreeAt } from "./remove-tree.ts";
 export { replaceProcess } from "./replace-process.ts";
 export * from "./seccomp.ts";

@@ -49,6 +49,7 @@ const TABLE = {
   pivot_root: [155, 41],
   prctl: [157, 167],
   prlimit64: [302, 261],
+  quotactl_fd: [443, 443],
   readlinkat: [267, 78],
   recvfrom: [45, 207],
   recvmsg: [47, 212],

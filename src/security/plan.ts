@@ -11,6 +11,7 @@ import { planPaths } from "./plan-paths.ts";
 import { planRlimits, type RlimitFacts } from "./plan-rlimits.ts";
 import { DEFAULT_SECCOMP_PROFILE } from "./seccomp-default.ts";
 import { type MachineArch, planSeccomp, type SeccompProfile } from "./seccomp-profile.ts";
+import { keepProjects } from "./seccomp-projects.ts";
 
 export interface SecurityOptions {
   readonly capAdd?: readonly string[];
@@ -29,6 +30,8 @@ export interface SecurityOptions {
   readonly rlimits?: readonly (OciRlimit | "host")[];
   /** The container has a user namespace of its own. */
   readonly inUserNamespace?: boolean;
+  /** Its files stay of the project that they were made in, which a user namespace sees to by itself. */
+  readonly keepsProjects?: boolean;
 }
 
 export interface SecurityFacts {
@@ -92,7 +95,7 @@ export function planSecurity(options: SecurityOptions, facts: SecurityFacts): Se
 
 /** A privileged container has a filter only if it was asked for by file (podman's rule). */
 function containerSeccomp(
-  { seccomp, privileged }: SecurityOptions,
+  { seccomp, privileged, keepsProjects }: SecurityOptions,
   { arch, kernel, seccompAvailable }: SecurityFacts,
   capabilities: readonly string[],
 ): OciSeccomp | undefined {
@@ -102,5 +105,6 @@ function containerSeccomp(
       hint: "Use a kernel with CONFIG_SECCOMP_FILTER, or give --security-opt seccomp=unconfined.",
     });
   }
-  return planSeccomp(seccomp ?? DEFAULT_SECCOMP_PROFILE, { arch, kernel, capabilities });
+  const plan = planSeccomp(seccomp ?? DEFAULT_SECCOMP_PROFILE, { arch, kernel, capabilities });
+  return keepsProjects ? keepProjects(plan) : plan;
 }

@@ -121,11 +121,11 @@ function configView({ request, process, image }: ContainerConfig): ValueRecord {
   };
 }
 
-function hostConfigView({ request, userns }: ContainerConfig): ValueRecord {
+function hostConfigView({ request, userns, quota }: ContainerConfig): ValueRecord {
   return {
     AutoRemove: request.remove ?? false,
     ReadonlyRootfs: request.readOnly ?? false,
-    ...rootView(request),
+    ...rootView(request, quota),
     Init: request.init ?? false,
     ...securityView(request),
     ...namespacesView(request.namespaces ?? {}),
@@ -147,12 +147,16 @@ function hostConfigView({ request, userns }: ContainerConfig): ValueRecord {
   };
 }
 
-function rootView({ rootMode, rootSizeBytes, disk }: ContainerRequest): ValueRecord {
+function rootView(
+  { rootMode, rootSizeBytes, disk }: ContainerRequest,
+  quota: ContainerConfig["quota"],
+): ValueRecord {
   return {
     RootMode: rootMode ?? "private",
     RootSize: rootSizeBytes ?? 0,
     Disk: disk?.sizeBytes ?? 0,
     DiskAlloc: disk ? (disk.alloc ?? "sparse") : "",
+    DiskKind: disk ? (quota ? "quota" : "image") : "",
   };
 }
 

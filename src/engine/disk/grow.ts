@@ -3,11 +3,13 @@ import { setTimeout } from "node:timers/promises";
 import { hasErrno, TsrunError } from "../../base/errors.ts";
 import { faultPoint } from "../../base/fault.ts";
 import { growExt4, updateLoopSize } from "../../ffi/index.ts";
+import { containerPaths, type Engine } from "../engine.ts";
 import type { ContainerConfig } from "../records.ts";
 import type { DiskRequest } from "../request.ts";
 import { inStore } from "../store/store-error.ts";
 import { allocate, growImageAtRest, imageSize } from "./image.ts";
-import { type DiskPaths, findLoop, unmountDisk } from "./mount.ts";
+import { type DiskPaths, diskPaths, findLoop, unmountDisk } from "./mount.ts";
+import { holdQuota } from "./quota.ts";
 
 const BLOCK_BYTES = 4096;
 const { O_DIRECTORY, O_RDONLY } = constants;
@@ -28,10 +30,21 @@ export function planGrowth(config: ContainerConfig, sizeBytes: number): DiskRequ
 }
 
 /**
- * Grows the disk, which is mounted, under the container that uses it. ext4 lets only CAP_SYS_RESOURCE do
+ * Grows the disk, which is there, under the container that uses it. Of one with a file system of its own ext4 lets only CAP_SYS_RESOURCE do
  * that; without it, the container must not run. Throws PERMISSION, NO_SPACE; the disk is then as before.
  */
 export async function growDisk(
+  engine: Engine,
+  { id, quota }: Pick<ContainerConfig, "id" | "quota">,
+  disk: DiskRequest,
+  { running }: { readonly running: boolean },
+): Promise<void> {
+  const paths = diskPaths(containerPaths(engine, id).dir);
+  if (quota) holdQuota(paths, quota, disk.sizeBytes);
+  else await growImage(paths, disk, { running });
+}
+
+async function growImage(
   paths: DiskPaths,
   disk: DiskRequest,
   { running }: { readonly running: boolean },

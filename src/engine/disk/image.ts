@@ -56,7 +56,7 @@ async function runTool(
   if (exitCode !== undefined && fine.includes(exitCode)) return;
   if (hasErrno(cause, "ENOENT")) {
     throw new TsrunError("UNSUPPORTED", `a disk of its own needs ${name}, which is not installed`, {
-      hint: "Install e2fsprogs, or leave out --disk.",
+      hint: "Install the package e2fsprogs, or do without a size.",
       cause,
     });
   }

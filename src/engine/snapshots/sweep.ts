@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { hasErrno, TsrunError } from "../../base/errors.ts";
 import { faultPoint } from "../../base/fault.ts";
 import { removeTree } from "../../ffi/index.ts";
-import { diskPaths, unmountDisk } from "../disk/mount.ts";
+import { releaseDisk } from "../disk/hold.ts";
 import { containerPaths, type Engine } from "../engine.ts";
 import { layerOfName, layersDirectory, layersOf } from "../layers.ts";
 import type { ContainerConfig, ContainerId } from "../records.ts";
@@ -111,7 +111,7 @@ async function setRubbishAside(
     const rubbish = lock && findRubbish(engine, id, needed);
     if (!rubbish) return [];
     const { dir } = containerPaths(engine, id);
-    if (!readConfig(engine, id)) unmountDisk(diskPaths(dir));
+    if (!readConfig(engine, id)) releaseDisk(dir);
     if (rubbish.whole) return [dir];
     return rubbish.paths.flatMap((path) => setAside(path) ?? []);
   });

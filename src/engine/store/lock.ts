@@ -37,7 +37,7 @@ export function tryLockContainer(engine: Engine, id: ContainerId): Lock | "held"
 }
 
 /** What is not one container's: the taking over of names, id ranges, the journal's rotation, layers. */
-export type SharedLock = "names" | "userns" | "events" | "layers";
+export type SharedLock = "names" | "userns" | "events" | "layers" | "projects";
 
 export async function lockShared(engine: Engine, name: SharedLock): Promise<Lock> {
   const fd = openLockFile(`${locksDirectory(engine)}/${name}`);

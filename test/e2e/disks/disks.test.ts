@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { Cli } from "../../support/cli.ts";
+import { Cli, runProgram } from "../../support/cli.ts";
 
 let cli: Cli;
 
@@ -156,6 +156,27 @@ describe("--disk", () => {
       assert.equal(status, 125, args.join(" "));
       assert.match(stderr, message);
     }
+  });
+
+  it("names the package of what is missing, and leaves nothing", async () => {
+    const before = readdirSync(join(cli.base, "root/containers"));
+    const hidden = "mount -t tmpfs none /usr/sbin && exec bin/tsrun";
+    const commands = [
+      `${hidden} run --rm --name toolless --disk 32m busybox true`,
+      `${hidden} volume create --opt size=32m toolless`,
+    ];
+    for (const command of commands) {
+      const args = ["-m", "--propagation", "private", "sh", "-c", command];
+      const { status, stderr } = await runProgram("unshare", args, { env: cli.env });
+      assert.equal(status, 125, stderr);
+      assert.match(stderr, /needs mkfs\.ext4, which is not installed\n.*e2fsprogs/);
+    }
+    assert.deepEqual(readdirSync(join(cli.base, "root/containers")), before);
+    assert.deepEqual(readdirSync(join(cli.base, "root/restoring")), []);
+    assert.equal(await cli.ok("volume", "ls", "-q"), "");
+    assert.equal((await cli.run(["inspect", "toolless"])).status, 125);
+    assert.equal(await cli.ok("system", "check"), "Nothing is left behind.");
+    await nothingIsMounted();
   });
 
   it("is unmounted and removed after everything", async () => {
