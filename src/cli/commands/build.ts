@@ -17,6 +17,7 @@ import { parseChoice } from "../filters.ts";
 import { statusOfEndedStart } from "../foreground.ts";
 import { ImageProgressView } from "../image-progress.ts";
 import type { OptionValues } from "../option-values.ts";
+import { parseCompression } from "../options/compression.ts";
 import { parseEnv } from "../options/env.ts";
 import { parseLabel } from "../options/labels.ts";
 import { parseLimits } from "../options/limits.ts";
@@ -108,11 +109,7 @@ function parseBuild(options: OptionValues): Omit<BuildOptions, "containerfile"> 
     ),
     env: Object.fromEntries(env),
     jobs: parseJobs(options.value("jobs")),
-    compression: parseChoice(
-      "--compression-format",
-      options.value("compression-format") ?? "zstd",
-      ["zstd", "gzip"] as const,
-    ),
+    compression: parseCompression(options),
   };
 }
 

@@ -3,8 +3,8 @@ import { TsrunError } from "../../base/errors.ts";
 import { commitContainer } from "../../engine/index.ts";
 import { parseImageChange } from "../../images/index.ts";
 import { openEngineFor } from "../engine-context.ts";
-import { parseChoice } from "../filters.ts";
 import { statusOfEndedStart } from "../foreground.ts";
+import { parseCompression } from "../options/compression.ts";
 import { printError, printLine } from "../output.ts";
 import type { CommandCall } from "../table/types.ts";
 import { SignalProxy } from "../terminal/signal-proxy.ts";
@@ -15,11 +15,7 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
   const message = options.value("message");
   const iidfile = options.value("iidfile");
   const changes = options.list("change").map(parseImageChange);
-  const compression = parseChoice(
-    "--compression-format",
-    options.value("compression-format") ?? "zstd",
-    ["zstd", "gzip"] as const,
-  );
+  const compression = parseCompression(options);
   const engine = openEngineFor(globals);
   using signals = new SignalProxy();
   try {

@@ -1,9 +1,9 @@
 import { importImage } from "../../engine/index.ts";
 import { type ImageProcessConfig, parseImageChange } from "../../images/index.ts";
 import { openEngineFor } from "../engine-context.ts";
-import { parseChoice } from "../filters.ts";
 import { statusOfEndedStart } from "../foreground.ts";
 import type { OptionValues } from "../option-values.ts";
+import { parseCompression } from "../options/compression.ts";
 import { parseEnv } from "../options/env.ts";
 import { parseEntrypoint, parseSignal, parseUser, parseWorkdir } from "../options/identity.ts";
 import { parseLabel } from "../options/labels.ts";
@@ -16,11 +16,7 @@ export async function run({ options, operands, globals }: CommandCall): Promise<
   const changes = options.list("change").map(parseImageChange);
   const config = changes.reduce((changed, change) => change(changed), parseImageConfig(options));
   const comment = options.value("message");
-  const compression = parseChoice(
-    "--compression-format",
-    options.value("compression-format") ?? "zstd",
-    ["zstd", "gzip"] as const,
-  );
+  const compression = parseCompression(options);
   const engine = openEngineFor(globals);
   using signals = new SignalProxy();
   try {
