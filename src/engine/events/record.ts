@@ -28,11 +28,8 @@ export function recordEvent(
   status: EventStatus,
   details: EventDetails = {},
 ): void {
-  try {
-    append(engine, journalLine(config, { status, details, time: new Date() }));
-  } catch (error) {
-    engine.warn(`the event "${status}" of "${config.name}" is not recorded: ${String(error)}`);
-  }
+  const line = () => journalLine(config, { status, details, time: new Date() });
+  record(engine, line, `the event "${status}" of "${config.name}"`);
 }
 
 /** The same for a volume. */
@@ -54,11 +51,15 @@ function recordOther(
   what: Pick<EngineEvent, "id" | "name" | "type">,
   status: EventStatus,
 ): void {
+  const line = () => otherJournalLine(what, status, new Date());
+  record(engine, line, `the event "${status}" of the ${what.type} "${what.name || what.id}"`);
+}
+
+function record(engine: Engine, line: () => string, event: string): void {
   try {
-    append(engine, otherJournalLine(what, status, new Date()));
+    append(engine, line());
   } catch (error) {
-    const named = `the ${what.type} "${what.name || what.id}"`;
-    engine.warn(`the event "${status}" of ${named} is not recorded: ${String(error)}`);
+    engine.warn(`${event} is not recorded: ${String(error)}`);
   }
 }
 

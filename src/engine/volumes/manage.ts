@@ -38,15 +38,7 @@ import { releaseVolume } from "./use.ts";
 import { readVolumeUsers } from "./users.ts";
 
 /** A volume as commands show it. */
-export interface VolumeView {
-  readonly name: string;
-  readonly driver: "local";
-  /** RFC 3339, UTC. */
-  readonly createdAt: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly options: Readonly<Record<string, string>>;
-  /** Made for one container that did not name it. */
-  readonly anonymous: boolean;
+export interface VolumeView extends Omit<VolumeRecord, "version" | "copyUp"> {
   /** Where its files are on the host; of a tmpfs or a device only while it is mounted. */
   readonly mountpoint: string;
   readonly mounted: boolean;
