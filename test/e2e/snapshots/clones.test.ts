@@ -3,9 +3,9 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Cli } from "../../support/cli.ts";
+import { counting, directory, runs } from "./counting.ts";
 
 let cli: Cli;
 
@@ -14,41 +14,26 @@ before(async () => {
 });
 after(() => cli[Symbol.asyncDispose]());
 
-/** A container whose every start adds a line to /lines and shows them all. */
-async function counting(name: string, ...options: readonly string[]): Promise<void> {
-  const script = "echo $(wc -l < /lines 2>/dev/null || echo 0) >> /lines; cat /lines";
-  await cli.ok("create", "--name", name, ...options, "busybox", "sh", "-c", script);
-}
-
-/** How many lines there are after one more start. */
-async function runs(name: string): Promise<number> {
-  return (await cli.ok("start", "--attach", name)).split("\n").length;
-}
-
-async function directory(name: string): Promise<string> {
-  return join(cli.base, "root/containers", await cli.ok("inspect", "--format", "{{.Id}}", name));
-}
-
 describe("tsrun clone", () => {
   it("goes on from what the original has, each for itself", async () => {
-    await counting("first");
-    await runs("first");
+    await counting(cli, "first");
+    await runs(cli, "first");
     await cli.ok("clone", "first", "second");
     await cli.ok("clone", "second", "third");
-    assert.equal(await runs("second"), 2);
-    assert.equal(await runs("first"), 2);
-    assert.equal(await runs("third"), 2);
-    assert.equal(await runs("third"), 3);
+    assert.equal(await runs(cli, "second"), 2);
+    assert.equal(await runs(cli, "first"), 2);
+    assert.equal(await runs(cli, "third"), 2);
+    assert.equal(await runs(cli, "third"), 3);
   });
 
   it("needs the original no more, and leaves nothing when the last one goes", async () => {
-    const own = await directory("first");
+    const own = await directory(cli, "first");
     await cli.ok("rm", "first");
     assert.deepEqual(readdirSync(own), ["upper"], "what the others stand on");
     assert.equal(await cli.ok("system", "check"), "Nothing is left behind.");
-    assert.equal(await runs("second"), 3);
+    assert.equal(await runs(cli, "second"), 3);
     await cli.ok("rm", "second");
-    assert.equal(await runs("third"), 4);
+    assert.equal(await runs(cli, "third"), 4);
     await cli.ok("rm", "third");
     assert.equal(existsSync(own), false);
   });
@@ -93,19 +78,19 @@ describe("tsrun clone", () => {
   });
 
   it("can begin as the original was at each start", async () => {
-    await counting("golden");
-    await runs("golden");
+    await counting(cli, "golden");
+    await runs(cli, "golden");
     await cli.ok("clone", "--root-mode", "shared", "golden", "lesson");
-    assert.deepEqual([await runs("lesson"), await runs("lesson")], [2, 2]);
+    assert.deepEqual([await runs(cli, "lesson"), await runs(cli, "lesson")], [2, 2]);
     await cli.ok("clone", "--root-mode", "ephemeral", "golden", "memory");
-    assert.deepEqual([await runs("memory"), await runs("memory")], [2, 2]);
+    assert.deepEqual([await runs(cli, "memory"), await runs(cli, "memory")], [2, 2]);
   });
 
   it("has ids of its own where the original has", async () => {
-    await counting("mapped", "--userns", "auto");
-    await runs("mapped");
+    await counting(cli, "mapped", "--userns", "auto");
+    await runs(cli, "mapped");
     await cli.ok("clone", "mapped", "mapped2");
-    assert.deepEqual([await runs("mapped2"), await runs("mapped")], [2, 2]);
+    assert.deepEqual([await runs(cli, "mapped2"), await runs(cli, "mapped")], [2, 2]);
     const maps = "{{.HostConfig.IDMappings}}";
     assert.notEqual(
       await cli.ok("inspect", "--format", maps, "mapped"),

@@ -3,9 +3,9 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { Cli } from "../../support/cli.ts";
+import { counting, directory, runs } from "./counting.ts";
 
 let cli: Cli;
 
@@ -14,35 +14,20 @@ before(async () => {
 });
 after(() => cli[Symbol.asyncDispose]());
 
-/** A container whose every start adds a line to /lines and shows them all. */
-async function counting(name: string, ...options: readonly string[]): Promise<void> {
-  const script = "echo $(wc -l < /lines 2>/dev/null || echo 0) >> /lines; cat /lines";
-  await cli.ok("create", "--name", name, ...options, "busybox", "sh", "-c", script);
-}
-
-/** How many lines there are after one more start. */
-async function runs(name: string): Promise<number> {
-  return (await cli.ok("start", "--attach", name)).split("\n").length;
-}
-
-async function directory(name: string): Promise<string> {
-  return join(cli.base, "root/containers", await cli.ok("inspect", "--format", "{{.Id}}", name));
-}
-
 describe("tsrun snapshot and restore", () => {
   it("put back what was there, as often as wanted", async () => {
-    await counting("web");
-    assert.equal(await runs("web"), 1);
+    await counting(cli, "web");
+    assert.equal(await runs(cli, "web"), 1);
     assert.equal(await cli.ok("snapshot", "web", "one"), "one");
-    assert.equal(await runs("web"), 2);
+    assert.equal(await runs(cli, "web"), 2);
     assert.equal(await cli.ok("snapshot", "web"), "snap0");
     for (let turn = 0; turn < 2; turn += 1) {
       assert.equal(await cli.ok("restore", "web", "one"), "web");
-      assert.equal(await runs("web"), 2);
-      assert.equal(await runs("web"), 3);
+      assert.equal(await runs(cli, "web"), 2);
+      assert.equal(await runs(cli, "web"), 3);
     }
     await cli.ok("restore", "web", "snap0");
-    assert.equal(await runs("web"), 3);
+    assert.equal(await runs(cli, "web"), 3);
     assert.equal(await cli.ok("snapshots", "--quiet", "web"), "one\nsnap0");
     assert.equal(await cli.ok("diff", "web"), "A /lines");
   });
@@ -142,20 +127,20 @@ describe("tsrun snapshot and restore", () => {
 
 describe("tsrun snapshot rm", () => {
   it("deletes what only that snapshot kept", async () => {
-    await counting("rest");
-    await runs("rest");
+    await counting(cli, "rest");
+    await runs(cli, "rest");
     await cli.ok("snapshot", "rest", "kept");
-    await runs("rest");
+    await runs(cli, "rest");
     await cli.ok("snapshot", "rest", "dropped");
     await cli.ok("restore", "rest", "kept");
-    const own = await directory("rest");
+    const own = await directory(cli, "rest");
     const uppers = () => readdirSync(own).filter((name) => name.startsWith("upper"));
     assert.equal(uppers().length, 3);
     assert.equal(await cli.ok("snapshot", "rm", "rest", "dropped"), "dropped");
     assert.equal(uppers().length, 2);
-    assert.equal(await runs("rest"), 2);
+    assert.equal(await runs(cli, "rest"), 2);
     await cli.ok("snapshot", "rm", "rest", "kept");
-    assert.equal(await runs("rest"), 3, "the container still stands on it");
+    assert.equal(await runs(cli, "rest"), 3, "the container still stands on it");
     await cli.ok("rm", "rest");
     assert.equal(existsSync(own), false);
   });
