@@ -99,7 +99,8 @@ export function layerKey({ container, number }: FrozenLayer): string {
 
 /** In whose directories something may not be needed any more, now that the record has these layers. */
 export function ownersLeft(before: ContainerConfig, now: ContainerLayers): readonly ContainerId[] {
-  const merged = now.frozen.length <= layersOf(before).frozen.length;
+  const { current, frozen } = layersOf(before);
+  const merged = now.current !== current && now.frozen.length <= frozen.length;
   return merged ? ownersOf(before) : [before.id];
 }
 
