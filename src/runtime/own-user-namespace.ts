@@ -124,8 +124,10 @@ async function writeMap(
 }
 
 const HINTS = {
-  newuidmap:
-    "It has to be set-user-ID (Debian: apt install --reinstall uidmap), your ids have to be in /etc/subuid, and no_new_privs must not be set.",
-  newgidmap:
-    "It has to be set-user-ID (Debian: apt install --reinstall uidmap), your ids have to be in /etc/subgid, and no_new_privs must not be set.",
+  newuidmap: refusalHint("/etc/subuid"),
+  newgidmap: refusalHint("/etc/subgid"),
 } as const;
+
+function refusalHint(file: string): string {
+  return `It has to be set-user-ID (Debian: apt install --reinstall uidmap), your ids have to be in ${file}, your group has to be that of /etc/passwd (not newgrp's), and no_new_privs must not be set.`;
+}

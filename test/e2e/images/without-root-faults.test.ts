@@ -1,7 +1,7 @@
 /** The image commands without root, when they are broken off, killed, or when ids are missing. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -59,6 +59,27 @@ describe("a user without privileges", { skip: unavailable ?? false }, () => {
       }
     });
   }
+
+  it("is told why ids are refused", async () => {
+    const refused = await carol.program("setpriv", ["--no-new-privs", TSRUN, "image", "prune"]);
+    assert.equal(refused.status, 125);
+    assert.match(
+      refused.stderr,
+      /^Error: new[ug]idmap does not map your ids: new[ug]idmap: .*\nHint: .*uidmap.*no_new_privs/,
+    );
+    assert.deepEqual(await strays(), []);
+  });
+
+  it("is told where there are no user namespaces", async () => {
+    const script = `chown 5:5 "$HOME/nobody" && echo 0 > /proc/sys/user/max_user_namespaces &&
+      exec setpriv --reuid 5 --regid 5 --clear-groups env -u TSRUN_ROOT -u TSRUN_RUN_ROOT HOME="$HOME/nobody" "$0" image prune`;
+    mkdirSync(carol.file("nobody"));
+    chmodSync(carol.home, 0o711);
+    chownSync(carol.file("nobody"), carol.uid, carol.uid);
+    const { status, stderr } = await carol.run(["unshare", "sh", "-c", script, TSRUN]);
+    assert.equal(status, 125, stderr);
+    assert.match(stderr, /^Error: this system lets you make no user namespace\nHint: .*max_user_/);
+  });
 
   it("killed in the middle, leaves nothing that his next command does not remove", async () => {
     const big = await tarOf([{ name: "big", uid: 5, gid: 5, body: Buffer.alloc(2_000_000, "x") }]);
