@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { type BuildOptions, build, type Plugin } from "esbuild";
 
 /** execa also opens stdin, stdout and stderr as it is loaded: a process that inherits them found them non-blocking. */
-const LATE = ["dbus-native", "execa", "undici"];
+const LATE = ["dbus-native", "execa", "tar-stream", "undici"];
 const NAMESPACE = "late-package";
 const require = createRequire(import.meta.url);
 
