@@ -2,8 +2,10 @@
  * Threads that unpack layers, several at once. The bytes stay with the caller, who stores them and takes
  * their digest; here they are handed on, never more at a time than a thread needs to be busy.
  */
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { Turns } from "./turns.ts";
 import type { UnpackedLayer } from "./unpack.ts";
 import type { UnpackArchiveOptions } from "./unpack-archive.ts";
 import { decodeError, type FromUnpacker, type ToUnpacker } from "./unpack-messages.ts";
@@ -24,8 +26,12 @@ export interface UnpackJob extends UnpackArchiveOptions {
   readonly directory: string;
 }
 
-/** Threads, started as they are needed. Disposing ends them. */
+/**
+ * Threads, started as they are needed, but no more than can run at once: each one's code is slow until V8
+ * has learned which of it is hot. Disposing ends them.
+ */
 export class UnpackPool implements AsyncDisposable {
+  readonly #turns = new Turns(Math.max(2, availableParallelism()));
   readonly #idle: Worker[] = [];
   readonly #all = new Set<Worker>();
 
@@ -33,7 +39,11 @@ export class UnpackPool implements AsyncDisposable {
    * Unpacks a plain or compressed archive into the directory. Throws as unpackTar does, and what `bytes`
    * throws; nothing is written into the directory any more when it has ended.
    */
-  async unpack(bytes: AsyncIterable<Uint8Array>, job: UnpackJob): Promise<UnpackedLayer> {
+  unpack(bytes: AsyncIterable<Uint8Array>, job: UnpackJob): Promise<UnpackedLayer> {
+    return this.#turns.take(() => this.#unpack(bytes, job));
+  }
+
+  async #unpack(bytes: AsyncIterable<Uint8Array>, job: UnpackJob): Promise<UnpackedLayer> {
     const worker = this.#idle.pop() ?? this.#start();
     try {
       return await new Unpacking(worker, job).run(bytes);
