@@ -199,7 +199,7 @@ class StepBuilder {
     const made =
       !isDirectoryIn(root.fd, path) && makeOwnedDirectories(root.fd, path, { uid: 0, gid: 0 });
     root.close();
-    return await drafts.extend(draft, step, made ? root.upper : undefined);
+    return await drafts.extend(draft, step, made ? { path: root.upper, isOurs: true } : undefined);
   }
 
   async #copy(
@@ -211,7 +211,7 @@ class StepBuilder {
     using root = new StepRoot(drafts, draft);
     await applyCopy(root.fd, action, inputs);
     root.close();
-    return await drafts.extend(draft, step, root.upper);
+    return await drafts.extend(draft, step, { path: root.upper, isOurs: true });
   }
 
   async #run(draft: Draft, step: DraftStep, action: RunAction): Promise<Draft> {
@@ -234,7 +234,7 @@ class StepBuilder {
       {
         ...{ draft, mounts },
         keep: async (upper) => {
-          after = await drafts.extend(draft, step, upper);
+          after = await drafts.extend(draft, step, { path: upper, isOurs: false });
         },
       },
     );

@@ -6,18 +6,20 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { closeSync, existsSync, ftruncateSync, openSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import type { Readable, Transform } from "node:stream";
+import type { Transform } from "node:stream";
 import { finished } from "node:stream/promises";
 import { constants, createGzip, createZstdCompress } from "node:zlib";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
 import { makeDirectories } from "../base/make-directories.ts";
-import { openRoot } from "../ffi/index.ts";
+import { aborted, openRoot } from "../ffi/index.ts";
 import type { Descriptor } from "./config.ts";
 import { type Compression, decompress, LAYER_TYPES } from "./decompress.ts";
 import { flush } from "./ingest.ts";
 import { keepLayer } from "./layers.ts";
+import { type PackOptions, packUpper } from "./pack.ts";
 import { releasingBuffers } from "./release-buffers.ts";
+import { setAllTimes } from "./set-all-times.ts";
 import type { ImageStore } from "./store.ts";
 import { type UnpackedLayer, type UnpackLimits, unpackTar } from "./unpack.ts";
 import type { Work } from "./work.ts";
@@ -63,6 +65,40 @@ export async function addLayer(
   const { digest, size } = blob.finish();
   await flush(path);
   return { descriptor: { mediaType, digest, size }, layer, directory, blob: path };
+}
+
+/**
+ * The same of an overlay's upper that nobody else wants any more: it becomes the layer itself, and only the
+ * blob is written. `mtimeNs` is the time of all of it. What the overlay has marked there for itself stays;
+ * whoever reads layers passes it over. Throws NO_SPACE, ABORTED.
+ */
+export async function adoptLayer(
+  work: Work,
+  upper: string,
+  {
+    name = "layer",
+    compression = "zstd",
+    signal,
+    ...pack
+  }: Omit<AddLayerOptions, "limits"> & Pick<PackOptions, "mtimeNs" | "warn">,
+): Promise<AddedLayer> {
+  const path = join(work.directory, `${name}.blob`);
+  using blob = new BlobFile(path);
+  const packing = blob.packed(compression);
+  const hash = createHash("sha256");
+  let size = 0;
+  for await (const chunk of packing.through(releasingBuffers(packUpper(upper, pack)))) {
+    if (signal?.aborted) throw aborted(signal);
+    hash.update(chunk);
+    size += chunk.length;
+  }
+  await packing.end();
+  if (pack.mtimeNs !== undefined) setAllTimes(upper, pack.mtimeNs);
+  const layer = { diffId: `sha256:${hash.digest("hex")}`, size, implied: [] };
+  const { digest, size: blobSize } = blob.finish();
+  await flush(path);
+  const descriptor = { mediaType: LAYER_TYPES[compression], digest, size: blobSize };
+  return { descriptor, layer, directory: upper, blob: path };
 }
 
 /** Moves an added layer into the store, on top of these. Call it locked. Answers its directory. */
@@ -152,8 +188,8 @@ class Packing {
     this.#written.catch(() => {}); // end() tells it
   }
 
-  async *through(tar: Readable): AsyncGenerator<Uint8Array> {
-    for await (const chunk of tar as AsyncIterable<Uint8Array>) {
+  async *through(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of tar) {
       if (this.#failure) throw this.#failure.error;
       if (!this.#compressor.write(chunk)) await once(this.#compressor, "drain");
       yield chunk;

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { faultPoint } from "../base/fault.ts";
 import { makeDirectories } from "../base/make-directories.ts";
-import { addLayer, keepAddedLayer } from "./add-layer.ts";
+import { type AddedLayer, addLayer, adoptLayer, keepAddedLayer } from "./add-layer.ts";
 import { type CachedStep, findCachedStep, writeCachedStep } from "./build-cache.ts";
 import { chainIds } from "./chain-id.ts";
 import { composeManifest, jsonDocument } from "./compose.ts";
@@ -120,23 +120,18 @@ export class ImageDrafts implements Disposable {
 
   /**
    * The draft after a step whose changes are in an overlay's upper, or that changed nothing but the
-   * configuration. Throws NO_SPACE, ABORTED.
+   * configuration. `isOurs`: the upper is below the work's directory, and nobody else wants it: it becomes
+   * the layer. Throws NO_SPACE, ABORTED.
    */
-  async extend(draft: Draft, step: DraftStep, upper?: string): Promise<Draft> {
-    const { timestampMs, compression, signal, warn } = this.#options;
+  async extend(
+    draft: Draft,
+    step: DraftStep,
+    upper?: { readonly path: string; readonly isOurs: boolean },
+  ): Promise<Draft> {
+    const { timestampMs } = this.#options;
     const created = new Date(timestampMs ?? Date.now()).toISOString();
     if (upper === undefined) return this.#keep(draft, step, { created });
-    this.#count += 1;
-    const mtime = timestampMs === undefined ? {} : { mtimeNs: BigInt(timestampMs) * 1_000_000n };
-    const added = await addLayer(
-      this.#work,
-      packUpper(upper, { ...mtime, ...(warn ? { warn } : {}) }),
-      {
-        name: `layer-${this.#count}`,
-        ...(compression ? { compression } : {}),
-        ...(signal ? { signal } : {}),
-      },
-    );
+    const added = await this.#addLayer(upper);
     const { diffId } = added.layer;
     const { descriptor } = added;
     const chainId = chainIds([...diffIdsOf(draft), diffId]).at(-1) ?? diffId;
@@ -144,6 +139,28 @@ export class ImageDrafts implements Disposable {
     return await this.#keep(draft, step, { created, layer }, () =>
       keepAddedLayer(this.#store, added, { chainId, below: draft.directories }),
     );
+  }
+
+  #addLayer({
+    path,
+    isOurs,
+  }: {
+    readonly path: string;
+    readonly isOurs: boolean;
+  }): Promise<AddedLayer> {
+    const { timestampMs, compression, signal, warn } = this.#options;
+    this.#count += 1;
+    const pack = {
+      ...(timestampMs === undefined ? {} : { mtimeNs: BigInt(timestampMs) * 1_000_000n }),
+      ...(warn ? { warn } : {}),
+    };
+    const options = {
+      name: `layer-${this.#count}`,
+      ...(compression ? { compression } : {}),
+      ...(signal ? { signal } : {}),
+    };
+    if (isOurs) return adoptLayer(this.#work, path, { ...options, ...pack });
+    return addLayer(this.#work, packUpper(path, pack), options);
   }
 
   /** Puts the image into the index, with these names or with none. */

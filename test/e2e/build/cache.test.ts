@@ -101,6 +101,21 @@ describe("the cache", () => {
     assert.match(await cli.ok("system", "df"), /^Build Cache +0 +0 +0 B +0 B$/m);
   });
 
+  it("has layers that are what their blobs are, with one time or with the files' own", async () => {
+    const text = "FROM busybox\nCOPY a b /\nCOPY --chown=5:6 a /etc/new/\nWORKDIR /w/x\n";
+    const context = makeContext(cli, text, { a: "a", b: "bb" });
+    for (const args of [[], ["--timestamp", "1700000000"]]) {
+      await cli.ok("build", "--no-cache", "-t", "copied", ...args, context);
+      assert.equal(await cli.ok("system", "check", "--images"), "Nothing is left behind.");
+    }
+    const paths = ["/a", "/b", "/etc/new/a", "/etc/new", "/w/x", "/w", "/"];
+    const command = ["run", "--rm", "copied", "stat", "-c", "%Y %u %g", ...paths];
+    const lines = (await cli.ok(...command)).split("\n");
+    const ours = "1700000000 0 0";
+    assert.deepEqual(lines.slice(0, 3), [ours, ours, "1700000000 5 6"]);
+    assert.deepEqual(lines.slice(4), [ours, ours, ours]);
+  });
+
   it("gives the same bytes with a timestamp", async () => {
     const text = `
 FROM busybox AS one
