@@ -27,7 +27,9 @@ export async function stackFrozenLayers(
   }
   const frozen = Array.from({ length: count }, (_, at) => ownLayer(config, count - 1 - at));
   const snapshots =
-    snapshot === undefined ? [] : [{ name: snapshot, createdAt: "2026-01-01T00:00:00Z", running: false, frozen }];
+    snapshot === undefined
+      ? []
+      : [{ name: snapshot, createdAt: "2026-01-01T00:00:00Z", running: false, frozen }];
   writeConfig(
     engine,
     withLayers(config, { ...layersOf(config), current: count, frozen, snapshots }),
