@@ -2,7 +2,8 @@
  * Owns images: their names, configurations and layers, how a tarball or a directory becomes one, and
  * how they come from and go to registries. It refuses archives that would write outside their layer and
  * contents that are not what their digests say, and never runs anything.
- * Start with store.ts (what lies where), then fetch-image.ts; registry/ is HTTP and nothing else.
+ * Start with store.ts (what lies where), then fetch-image.ts; registry/ is HTTP and nothing else. Large
+ * layers are unpacked in threads: unpack-pool.ts.
  */
 export { checkImageStore } from "./check.ts";
 export { type CommitImageOptions, commitImage } from "./commit.ts";
