@@ -1,6 +1,5 @@
 /**
- * File systems that hold projects to a limit, each in a file, and which projects have one. The caller's mount
- * namespace is its own (`// @private`): what is mounted goes with it.
+ * File systems that hold projects to a limit, each in a file, and which projects have one.
  */
 import { closeSync, mkdirSync, mkdtempSync, openSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +13,7 @@ const MAKE = {
 /** xfs is not made any smaller. */
 const SIZE_BYTES = 320 * 1024 * 1024;
 
-/** Mounts a new one below `directory`; answers where, or why this machine cannot. */
+/** Mounts a new one below `directory`; answers where, or why this machine cannot. The caller unmounts it. */
 export async function mountQuotaFileSystem(
   directory: string,
   type: keyof typeof MAKE,

@@ -1,4 +1,3 @@
-// @private
 /**
  * --disk where the store is on a file system with project quotas: the limit is the file system's own, on a plain
  * directory. It holds inside, cannot be left, grows under a container that runs, and goes with the container.
