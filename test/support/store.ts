@@ -29,8 +29,9 @@ export interface TestStore {
   readonly remove: () => Promise<void>;
 }
 
-export async function makeStore(): Promise<TestStore> {
-  const directory = mkdtempSync(join(tmpdir(), "tsrun-store-"));
+/** `below`: on which file system. A tmpfs waits for no disk, where a test changes hundreds of records. */
+export async function makeStore({ below = tmpdir() } = {}): Promise<TestStore> {
+  const directory = mkdtempSync(join(below, "tsrun-store-"));
   const store = { root: join(directory, "root"), runRoot: join(directory, "run") };
   const warnings: string[] = [];
   const engine = openEngine({ ...store, log: (message) => warnings.push(message) });

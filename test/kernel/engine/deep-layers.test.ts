@@ -34,7 +34,7 @@ describe("frozen layers past what the kernel stacks", {
 }, () => {
   let store: TestStore;
   before(async () => {
-    store = await makeStore();
+    store = await makeStore({ below: "/dev/shm" });
   });
   after(() => store.remove());
 
