@@ -1,7 +1,7 @@
 /**
  * What becomes a container's "/": an image's layers below a writable one, or a directory as it is.
  */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { TsrunError } from "../base/errors.ts";
 import {
   formatReference,
@@ -190,7 +190,7 @@ export function attributesLayer(engine: Engine, config: ContainerConfig): string
 }
 
 function checkLayers(engine: Engine, config: ContainerConfig): void {
-  const isMissing = (layer: string) => !statSync(layer, { throwIfNoEntry: false });
+  const isMissing = (layer: string) => !existsSync(layer);
   const missing = lowerDirectories(engine, config).find(isMissing);
   if (missing === undefined) return;
   const { image } = config;
