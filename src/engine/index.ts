@@ -34,7 +34,6 @@ export { type CopyOptions, copyFromContainer, copyToContainer } from "./copy.ts"
 export { createContainer } from "./create.ts";
 export { diffContainerOrImage } from "./diff.ts";
 export { type Engine, type EngineOptions, openEngine } from "./engine.ts";
-export { readRuntimeDirectory } from "./own-directories.ts";
 export {
   type EngineEvent,
   EVENT_STATUSES,
@@ -74,6 +73,7 @@ export {
   listContainers,
 } from "./list.ts";
 export { LogFormatter, type LogRecord, parseLogTime } from "./logs/index.ts";
+export { readRuntimeDirectory } from "./own-directories.ts";
 export { pauseContainer, resumeContainer } from "./pause.ts";
 export { planContainer } from "./plan-request.ts";
 export type * from "./records.ts";
