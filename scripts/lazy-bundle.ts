@@ -42,13 +42,15 @@ export async function buildLazily(
 }
 
 /** A CommonJS module is what esbuild's bundle evaluates when it is first asked for. */
-async function wrap(file: string, { minifySyntax, minifyWhitespace, target }: BuildOptions) {
+async function wrap(file: string, options: BuildOptions): Promise<void> {
   const { code } = await transform(readFileSync(file, "utf8"), {
     format: "cjs",
     platform: "node",
     sourcemap: "inline",
     sourcefile: file,
-    ...{ minifySyntax, minifyWhitespace, target },
+    minifySyntax: options.minifySyntax ?? false,
+    minifyWhitespace: options.minifyWhitespace ?? false,
+    target: options.target ?? "esnext",
   });
   writeFileSync(file, code);
 }

@@ -10,10 +10,11 @@ import type { Plugin } from "esbuild";
 
 const NAMESPACE = "node-builtin";
 
-/** In memory before any of ours: to be late with them gains nothing. Some names of node:fs are loaded when they are read. */
+/** In memory before any of ours: to be late with them gains nothing. */
 const LOADED_BY_NODE = new Set([
   "node:buffer",
   "node:events",
+  "node:fs",
   "node:module",
   "node:path",
   "node:path/posix",

@@ -22,7 +22,7 @@ export const OCI_COMMANDS: readonly string[] = [
 ];
 
 /** V8 takes a cache only under the flags that it was made with: those of bin/tsrun-oci. */
-const OCI_FLAGS = ["--no-rehash-snapshot", "--min-semi-space-size=16"];
+const OCI_FLAGS = ["--no-rehash-snapshot", "--min-semi-space-size=4"];
 
 export function warmCaches(dist: string): void {
   const folder = mkdtempSync(join(tmpdir(), "tsrun-build-"));
