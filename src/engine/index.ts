@@ -76,6 +76,12 @@ export { LogFormatter, type LogRecord, parseLogTime } from "./logs/index.ts";
 export { readRuntimeDirectory } from "./own-directories.ts";
 export { pauseContainer, resumeContainer } from "./pause.ts";
 export { planContainer } from "./plan-request.ts";
+export {
+  type ContainerPruneFilters,
+  listPrunableContainers,
+  type PrunedContainers,
+  pruneContainers,
+} from "./prune.ts";
 export type * from "./records.ts";
 export { type RemoveOptions, removeContainer } from "./remove.ts";
 export { renameContainer } from "./rename.ts";

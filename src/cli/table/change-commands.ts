@@ -156,6 +156,29 @@ export const CHANGE_COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/rm.ts"),
   },
   {
+    name: "container prune",
+    group: "Change containers",
+    summary: "Remove all containers that do not run",
+    arguments: [],
+    options: [
+      {
+        name: "filter",
+        kind: "list",
+        placeholder: "KEY=VALUE",
+        summary: "name=, label=KEY[=VALUE], ancestor=IMAGE, exited=CODE",
+      },
+      { name: "force", short: "f", kind: "flag", summary: "Ask nothing" },
+    ],
+    description: [
+      "Shows what would be removed and asks; prints the ids of what was removed. A container with snapshots stays: see `tsrun rm`.",
+    ],
+    examples: [
+      { command: "tsrun container prune", meaning: "Show, ask, remove" },
+      { command: "tsrun container prune -f --filter label=ci", meaning: "In a script" },
+    ],
+    load: () => import("../commands/container-prune.ts"),
+  },
+  {
     name: "cp",
     group: "Change containers",
     summary: "Copy files between a container and the host",

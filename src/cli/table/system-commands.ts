@@ -33,6 +33,40 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
     load: () => import("../commands/system-df.ts"),
   },
   {
+    name: "system prune",
+    aliases: ["prune"],
+    group: "System",
+    withoutRoot: "in-namespace",
+    summary: "Remove containers that do not run, and images that nothing needs",
+    arguments: [],
+    options: [
+      {
+        name: "all",
+        short: "a",
+        kind: "flag",
+        summary: "Also images with a name, if no container was made from them",
+      },
+      { name: "volumes", kind: "flag", summary: "Also the volumes that no container uses" },
+      {
+        name: "build-cache",
+        kind: "flag",
+        summary: "Also what builds keep for the next one: steps, and their cache mounts",
+      },
+      { name: "force", short: "f", kind: "flag", summary: "Ask nothing" },
+    ],
+    description: [
+      "Says what would be removed and asks. A container with snapshots stays: see `tsrun rm`. Names keep their older versions: see `tsrun image prune --versions`.",
+    ],
+    examples: [
+      { command: "tsrun system prune", meaning: "What is certainly not needed" },
+      {
+        command: "tsrun prune -f -a --volumes --build-cache",
+        meaning: "Everything but what runs stands on, and ask nothing",
+      },
+    ],
+    load: () => import("../commands/system-prune.ts"),
+  },
+  {
     name: "system check",
     group: "System",
     withoutRoot: "in-namespace",
