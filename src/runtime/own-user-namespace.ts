@@ -34,11 +34,15 @@ export async function createOwnUserNamespace(ids: OwnIds): Promise<number> {
 /** undefined where newuidmap or newgidmap is not installed. */
 async function createWithRanges({ uid, gid, uids, gids }: OwnIds): Promise<number | undefined> {
   await using holder = await startHolder();
-  const written = await Promise.all([
+  // Both at once; when one fails, the other has ended, too.
+  const results = await Promise.allSettled([
     writeMap("newuidmap", holder.pid, planOwnIdMap(uid, uids)),
     writeMap("newgidmap", holder.pid, planOwnIdMap(gid, gids)),
   ]);
-  return written.includes("not installed") ? undefined : holder.open();
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+  const isWhole = results.every((one) => one.status === "fulfilled" && one.value === "written");
+  return isWhole ? holder.open() : undefined;
 }
 
 async function createWithOwnId({ uid, gid }: OwnIds): Promise<number> {
