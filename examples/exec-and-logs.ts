@@ -6,10 +6,10 @@
 import { create } from "tsrun";
 
 const SERVER = `
+  trap 'echo "told to stop"; exit 0' TERM
   echo "waiting for work"
   while [ ! -e /tmp/work ]; do sleep 0.1; done
   echo "got: $(cat /tmp/work)"
-  trap 'echo "told to stop"; exit 0' TERM
   while :; do sleep 0.1; done
 `;
 
