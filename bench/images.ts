@@ -1,5 +1,5 @@
 /**
- * A Debian with python3 from a registry on the loopback, unpacked: tsrun beside podman, and beside curl
+ * A Debian with python3 from a registry on the loopback, unpacked: tsrun beside podman, skopeo with umoci, and curl
  * and GNU tar, which do nothing else. Then whether the number of an image's layers is felt at a start.
  */
 import { mkdirSync, rmSync } from "node:fs";
@@ -25,12 +25,18 @@ export async function measureImages(
   return `${pulls}\n${await measureLayers(library, workspace, 10 * rounds)}`;
 }
 
+/** Into an OCI layout, and that into a root file system. */
+const SKOPEO_UMOCI =
+  'skopeo copy -q --src-tls-verify=false "$0" "oci:$1:debian" && umoci unpack --image "$1:debian" "$2"';
+
 async function measurePulls(
   { images }: typeof Library,
   { folder }: Workspace,
   rounds: number,
 ): Promise<string> {
-  const missing = unavailable("/usr/bin/podman", "/usr/bin/curl");
+  const missing = unavailable(
+    ...["/usr/bin/podman", "/usr/bin/skopeo", "/usr/bin/umoci", "/usr/bin/curl"],
+  );
   const reason = dockerRegistryUnavailable() ?? debianRootUnavailable() ?? missing;
   if (reason !== undefined) return `\n## Pull and unpack\n\n  skipped: ${reason}`;
   await using registry = await DockerRegistry.open();
@@ -70,6 +76,15 @@ async function measurePulls(
       contender("tsrun: images.pull()", (place) => images.pull(name, { root: place, ...ACCESS })),
       contender("podman pull", (place) =>
         execa("podman", [...storageOf(place), "pull", "-q", "--tls-verify=false", name]),
+      ),
+      contender("skopeo, umoci", (place) =>
+        execa("sh", [
+          "-ec",
+          SKOPEO_UMOCI,
+          `docker://${name}`,
+          join(place, "image"),
+          join(place, "bundle"),
+        ]),
       ),
       contender("curl | GNU tar", (place) =>
         execa("sh", ["-c", 'curl -sf "$0" | tar -xz --xattrs -C "$1"', blob, place]),
