@@ -2,7 +2,14 @@
 import { CONTAINER, IMAGE } from "./arguments.ts";
 import type { OptionSpec } from "./option-spec.ts";
 import { PLATFORM } from "./registry-options.ts";
-import { FORMAT, NO_TRUNC, QUIET_IDS } from "./shared-options.ts";
+import {
+  FORMAT,
+  NO_TRUNC,
+  OUTPUT_FILE,
+  PRUNE_ALL,
+  PRUNE_BUILD_CACHE,
+  QUIET_IDS,
+} from "./shared-options.ts";
 import type { ArgumentSpec, CommandSpec } from "./types.ts";
 
 const NAME: ArgumentSpec = {
@@ -94,16 +101,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     group: "Images",
     summary: "Write a container's root file system to an archive",
     arguments: [CONTAINER],
-    options: [
-      {
-        name: "output",
-        short: "o",
-        kind: "value",
-        placeholder: "FILE",
-        summary: "Where to; stdout without it",
-        completion: "files",
-      },
-    ],
+    options: [OUTPUT_FILE],
     description: [
       "Writes a tar archive of all files that the container has, whether it runs or not: its image's and its own, without volumes and other mounts. `tsrun import` makes an image of it, and GNU tar unpacks it.",
     ],
@@ -305,14 +303,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     summary: "Write images to an archive",
     arguments: [{ ...IMAGE, variadic: true }],
     options: [
-      {
-        name: "output",
-        short: "o",
-        kind: "value",
-        placeholder: "FILE",
-        summary: "Where to; stdout without it",
-        completion: "files",
-      },
+      OUTPUT_FILE,
       {
         name: "format",
         kind: "value",
@@ -364,22 +355,13 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     summary: "Remove images that nothing needs",
     arguments: [],
     options: [
-      {
-        name: "all",
-        short: "a",
-        kind: "flag",
-        summary: "Also images with a name, if no container was made from them",
-      },
+      PRUNE_ALL,
       {
         name: "versions",
         kind: "flag",
         summary: "Also what names pointed to before: there is no rollback then",
       },
-      {
-        name: "build-cache",
-        kind: "flag",
-        summary: "Also what builds keep for the next one: steps, and their cache mounts",
-      },
+      PRUNE_BUILD_CACHE,
       { name: "force", short: "f", kind: "flag", summary: "For podman's sake: nothing is asked" },
     ],
     description: [

@@ -101,3 +101,28 @@ export function ignoreMissing(verb: string): OptionSpec {
     summary: `Do not mind names that there is nothing to ${verb} of`,
   };
 }
+
+/** Of commands that write an archive. */
+export const OUTPUT_FILE: OptionSpec = {
+  name: "output",
+  short: "o",
+  kind: "value",
+  placeholder: "FILE",
+  summary: "Where to; stdout without it",
+  completion: "files",
+};
+
+/** Of a prune of images. */
+export const PRUNE_ALL: OptionSpec = {
+  name: "all",
+  short: "a",
+  kind: "flag",
+  summary: "Also images with a name, if no container was made from them",
+};
+
+/** Of a prune of images. */
+export const PRUNE_BUILD_CACHE: OptionSpec = {
+  name: "build-cache",
+  kind: "flag",
+  summary: "Also what builds keep for the next one: steps, and their cache mounts",
+};

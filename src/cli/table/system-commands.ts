@@ -1,5 +1,5 @@
 /** Commands about tsrun itself and the host. */
-import { FORMAT } from "./shared-options.ts";
+import { FORMAT, PRUNE_ALL, PRUNE_BUILD_CACHE } from "./shared-options.ts";
 import type { CommandSpec } from "./types.ts";
 
 export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
@@ -40,18 +40,9 @@ export const SYSTEM_COMMANDS: readonly CommandSpec[] = [
     summary: "Remove containers that do not run, and images that nothing needs",
     arguments: [],
     options: [
-      {
-        name: "all",
-        short: "a",
-        kind: "flag",
-        summary: "Also images with a name, if no container was made from them",
-      },
+      PRUNE_ALL,
       { name: "volumes", kind: "flag", summary: "Also the volumes that no container uses" },
-      {
-        name: "build-cache",
-        kind: "flag",
-        summary: "Also what builds keep for the next one: steps, and their cache mounts",
-      },
+      PRUNE_BUILD_CACHE,
       { name: "force", short: "f", kind: "flag", summary: "Ask nothing" },
     ],
     description: [

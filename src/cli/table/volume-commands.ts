@@ -1,5 +1,5 @@
 /** Commands for volumes. */
-import { FORMAT } from "./shared-options.ts";
+import { FORMAT, OUTPUT_FILE } from "./shared-options.ts";
 import type { ArgumentSpec, CommandSpec } from "./types.ts";
 
 const VOLUME: ArgumentSpec = {
@@ -167,16 +167,7 @@ export const VOLUME_COMMANDS: readonly CommandSpec[] = [
     group: "Volumes",
     summary: "Write what is in a volume as a tar archive",
     arguments: [VOLUME],
-    options: [
-      {
-        name: "output",
-        short: "o",
-        kind: "value",
-        placeholder: "FILE",
-        summary: "Where to; stdout without it",
-        completion: "files",
-      },
-    ],
+    options: [OUTPUT_FILE],
     description: [
       "Owners, modes, times, links and extended attributes are kept. Containers are not stopped meanwhile: pause those that write if that matters.",
     ],
