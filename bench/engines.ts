@@ -5,7 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
-import { importableImage } from "../test/engines/image.ts";
+import { startContainerd } from "../test/engines/containerd-daemon.ts";
 import { Client, PrivateHost, unavailable } from "../test/engines/private-host.ts";
 import { formatMs, median, REST_MS } from "./measure.ts";
 import { AT_MOST_OF_RUNC, TSRUN_OCI } from "./oci.ts";
@@ -88,24 +88,7 @@ async function measureContainerd(rounds: number): Promise<string> {
   const reason = unavailable("/usr/bin/containerd", "/usr/bin/containerd-shim-runc-v2", RUNC);
   if (reason !== undefined) return describe("containerd", reason);
   await using host = await PrivateHost.open();
-  const socket = host.file("containerd.sock");
-  const config = host.file("config.toml");
-  writeFileSync(
-    config,
-    `version = 2
-root = "${host.file("root")}"
-state = "${host.file("state")}"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.devmapper"]
-[grpc]
-address = "${socket}"
-[ttrpc]
-address = "${socket}.ttrpc"
-`,
-  );
-  await host.daemon(["containerd", "--config", config], socket);
-  const ctr = new Client(host, ["ctr", "--address", socket]);
-  const archive = await importableImage(host, CTR_IMAGE);
-  await ctr.ok("image", "import", "--snapshotter=native", archive);
+  const ctr = await startContainerd(host, CTR_IMAGE);
   return describe("containerd (ctr)", await timeLives(ctr, ctrLife, rounds));
 }
 

@@ -1,10 +1,9 @@
 /** containerd 1.6 and its runc v2 shim with BinaryName=tsrun-oci, driven by ctr. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { Pty } from "../support/pty.ts";
-import { importableImage } from "./image.ts";
-import { Client, PrivateHost, RUNTIME, unavailable, until } from "./private-host.ts";
+import { startContainerd } from "./containerd-daemon.ts";
+import { type Client, PrivateHost, RUNTIME, unavailable, until } from "./private-host.ts";
 
 const IMAGE = "docker.io/library/busybox:test";
 const skip = unavailable("/usr/bin/containerd", "/usr/bin/ctr", "/usr/bin/containerd-shim-runc-v2");
@@ -16,23 +15,7 @@ describe("containerd", { skip: skip ?? false }, () => {
 
   before(async () => {
     host = await PrivateHost.open();
-    const socket = host.file("containerd.sock");
-    const config = host.file("config.toml");
-    writeFileSync(
-      config,
-      `version = 2
-root = "${host.file("root")}"
-state = "${host.file("state")}"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.devmapper"]
-[grpc]
-address = "${socket}"
-[ttrpc]
-address = "${socket}.ttrpc"
-`,
-    );
-    await host.daemon(["containerd", "--config", config], socket);
-    ctr = new Client(host, ["ctr", "--address", socket]);
-    await ctr.ok("image", "import", "--snapshotter=native", await importableImage(host, IMAGE));
+    ctr = await startContainerd(host, IMAGE);
   });
   after(() => host[Symbol.asyncDispose]());
 
