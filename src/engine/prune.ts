@@ -5,7 +5,7 @@ import { layersOf } from "./layers.ts";
 import { type ListFilters, listContainers } from "./list.ts";
 import type { ContainerId, ContainerView } from "./records.ts";
 import { removeContainer } from "./remove.ts";
-import { readContainerUsage } from "./usage.ts";
+import { readOwnSize } from "./usage.ts";
 
 export type ContainerPruneFilters = Pick<ListFilters, "name" | "label" | "ancestor" | "exited">;
 
@@ -34,10 +34,10 @@ export async function pruneContainers(
   filters: ContainerPruneFilters = {},
 ): Promise<PrunedContainers> {
   const views = await listPrunableContainers(engine, filters);
-  const sizes = new Map(readContainerUsage(engine).map(({ id, size }) => [id, size]));
   const ids: ContainerId[] = [];
   let freed = 0;
   for (const { config } of views) {
+    const size = readOwnSize(engine, config);
     try {
       if ((await removeContainer(engine, config.id, { ignoreMissing: true })) === undefined)
         continue;
@@ -46,7 +46,7 @@ export async function pruneContainers(
       throw error;
     }
     ids.push(config.id);
-    freed += sizes.get(config.id) ?? 0;
+    freed += size;
   }
   return { ids, freed };
 }

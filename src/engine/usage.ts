@@ -62,12 +62,13 @@ export function readContainerUsage(engine: Engine): readonly ContainerUsage[] {
     const seen = observeContainer(engine, id, { lockHeld: false });
     if (!seen) return [];
     const running = seen.status === "running" || seen.status === "paused";
-    const size = ownSize(engine, seen.config);
+    const size = readOwnSize(engine, seen.config);
     return [{ id, image: seen.config.image?.id, running, size }];
   });
 }
 
-function ownSize(engine: Engine, config: ContainerConfig): number {
+/** Bytes of disk of the container's own directory, as in ContainerUsage. Looks at every file in it. */
+export function readOwnSize(engine: Engine, config: ContainerConfig): number {
   const { dir } = containerPaths(engine, config.id);
   const current = currentUpper(engine, config)?.dir;
   const isOwn = (name: string) => {
