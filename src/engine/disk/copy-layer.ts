@@ -1,7 +1,8 @@
 import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, statSync } from "node:fs";
-import { copyTree, getXattr, listXattrs, setXattr } from "../../ffi/index.ts";
+import { copyTree, copyXattrs, entryPath } from "../../ffi/index.ts";
 
 const { O_DIRECTORY, O_RDONLY } = constants;
+const ITSELF = Buffer.from(".");
 
 /** A layer onto another file system, its own mode, owner and attributes with it. `to` may be there, empty. */
 export function copyLayer(from: string, to: string): void {
@@ -12,7 +13,7 @@ export function copyLayer(from: string, to: string): void {
     const target = openSync(to, O_RDONLY | O_DIRECTORY);
     try {
       copyTree(source, target);
-      copyXattrs(source, target);
+      copyXattrs(entryPath(source, ITSELF), entryPath(target, ITSELF), () => true);
     } finally {
       closeSync(target);
     }
@@ -21,11 +22,4 @@ export function copyLayer(from: string, to: string): void {
   }
   chownSync(to, uid, gid);
   chmodSync(to, mode & 0o7777);
-}
-
-function copyXattrs(source: number, target: number): void {
-  for (const name of listXattrs(source)) {
-    const value = getXattr(source, name);
-    if (value !== undefined) setXattr(target, name, value);
-  }
 }
