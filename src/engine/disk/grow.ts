@@ -30,8 +30,9 @@ export function planGrowth(config: ContainerConfig, sizeBytes: number): DiskRequ
 }
 
 /**
- * Grows the disk, which is there, under the container that uses it. Of one with a file system of its own ext4 lets only CAP_SYS_RESOURCE do
- * that; without it, the container must not run. Throws PERMISSION, NO_SPACE; the disk is then as before.
+ * Grows the disk, which is there, under the container that uses it. With a file system of its own, ext4
+ * lets only CAP_SYS_RESOURCE do that; without it, the container must not run. Throws PERMISSION, NO_SPACE;
+ * the disk is then as before.
  */
 export async function growDisk(
   engine: Engine,
