@@ -23,6 +23,7 @@ import {
   type Systemd,
   type Unit,
 } from "../systemd/index.ts";
+import { TRANSIENT_UNITS } from "./transient-units.ts";
 
 /** A unit that is not there yet. */
 export interface PlannedUnit extends Unit {
@@ -118,15 +119,12 @@ async function limitTasks(
   updateCgroup(`${readHierarchy().mountPoint}${cgroupsPath}`, resources);
 }
 
-/** Not there where systemd is another container's: then it is asked. */
-const TRANSIENT = "/run/systemd/transient";
-
 /**
  * What processes it has must be dead by now: systemd would ask them first to end. As a rule the unit went
- * with them, and with it its file: then there is nothing to ask for. systemd.unit(5), "Unit File Load Path".
+ * with them, and with it its file: then there is nothing to ask for.
  */
 export async function stopUnit(name: string): Promise<void> {
-  if (existsSync(TRANSIENT) && !existsSync(`${TRANSIENT}/${name}`)) return;
+  if (existsSync(TRANSIENT_UNITS) && !existsSync(`${TRANSIENT_UNITS}/${name}`)) return;
   await using systemd = await connectSystemd();
   await systemd.stopUnit(name);
 }

@@ -30,6 +30,7 @@ import { type ConsoleChoice, openConsole } from "./console.ts";
 import type { HeldUnit } from "./container-unit.ts";
 import { type PassedDescriptors, passedDescriptors, stdioToOwn } from "./descriptors.ts";
 import { processFailure } from "./failure.ts";
+import { encodeFastPath, planFastPath } from "./fast-path.ts";
 import { runHooks } from "./hooks.ts";
 import { makeNotifyDirectory, withNotify } from "./notify.ts";
 import type { Flags } from "./parse-arguments.ts";
@@ -41,6 +42,7 @@ import {
   makeContainerDirectory,
   type ProcessRecord,
   removeRecords,
+  writeFastPath,
   writeProcessRecord,
   writeRecord,
 } from "./records.ts";
@@ -177,6 +179,7 @@ async function createIn(
   await unit?.settle();
   if (handOver.holdForHooks) await runCreationHooks(complete, launched);
   writeRecord(paths, complete);
+  writeFastPath(paths, encodeFastPath(planFastPath(complete)));
   if (options.pidFile !== undefined) writePidFile(options.pidFile, init);
   for (const warning of launched.warnings) globals.warn(warning);
   if (!options.foreground) {

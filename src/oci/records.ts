@@ -5,6 +5,7 @@
  *
  *     state.json   what every call needs, written when the creation begins and again with the process
  *     config.json  the specification as it was read then; for exec and the hooks
+ *     fast-path    what its short calls have to do, for native/fast-path
  *     exec.fifo    as long as the container waits for its start
  *     result.fifo  where a start is told that it failed
  *     notify/      where the container says that it is ready, if somebody wants to know
@@ -39,6 +40,9 @@ export interface ContainerRecord {
   readonly intelRdt?: OciIntelRdt;
 }
 
+/** Of a container whose creation is complete. */
+export type CreatedRecord = ContainerRecord & Required<Pick<ContainerRecord, "init">>;
+
 /** What a further process of the container begins with. */
 export interface ProcessRecord {
   readonly process: OciProcess;
@@ -54,6 +58,7 @@ export interface ContainerPaths {
   readonly dir: string;
   readonly state: string;
   readonly config: string;
+  readonly fastPath: string;
   readonly execFifo: string;
   readonly resultFifo: string;
   readonly notifyDir: string;
@@ -65,6 +70,7 @@ export function containerPaths(root: string, id: string): ContainerPaths {
     dir,
     state: `${dir}/state.json`,
     config: `${dir}/config.json`,
+    fastPath: `${dir}/fast-path`,
     execFifo: `${dir}/exec.fifo`,
     resultFifo: `${dir}/result.fifo`,
     notifyDir: `${dir}/notify`,
@@ -92,18 +98,23 @@ export function makeContainerDirectory(root: string, id: string): ContainerPaths
 }
 
 export function writeRecord({ state }: ContainerPaths, record: ContainerRecord): void {
-  try {
-    writeFileAtomic(state, JSON.stringify(record), { mode: 0o600 });
-  } catch (error) {
-    throw storeError(state, error);
-  }
+  write(state, JSON.stringify(record));
 }
 
 export function writeProcessRecord({ config }: ContainerPaths, record: ProcessRecord): void {
+  write(config, JSON.stringify(record));
+}
+
+/** What it says must be so already: whoever finds it does it. */
+export function writeFastPath({ fastPath }: ContainerPaths, words: Uint8Array): void {
+  write(fastPath, words);
+}
+
+function write(path: string, contents: string | Uint8Array): void {
   try {
-    writeFileAtomic(config, JSON.stringify(record), { mode: 0o600 });
+    writeFileAtomic(path, contents, { mode: 0o600 });
   } catch (error) {
-    throw storeError(config, error);
+    throw storeError(path, error);
   }
 }
 

@@ -30,16 +30,27 @@ export async function startContainer(
     } finally {
       closeSync(start);
     }
-    const failure = await readResult(result);
-    if (failure) {
-      const { startFailure } = await import("./start-failure.ts");
-      throw startFailure(root, record, failure);
-    }
+    await awaitExec(result, record, globals);
   } finally {
     closeSync(result);
   }
   await runPoststartHooks(record, globals);
   if (record.init) await notices?.passReady({ main: record.init });
+}
+
+/**
+ * Throws why the program was not executed. `result` is the reading end of the result's FIFO of a process
+ * that goes on. native/fast-path comes here alone, when it finds that something is to be read there.
+ */
+export async function awaitExec(
+  result: number,
+  record: ContainerRecord,
+  { root }: GlobalOptions,
+): Promise<void> {
+  const failure = await readResult(result);
+  if (!failure) return;
+  const { startFailure } = await import("./start-failure.ts");
+  throw startFailure(root, record, failure);
 }
 
 async function runPoststartHooks(record: ContainerRecord, globals: GlobalOptions): Promise<void> {
