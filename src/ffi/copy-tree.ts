@@ -3,7 +3,7 @@
  * attributes, hard links, holes. Source and target are open directories, every name is one component that
  * is not followed, and nothing is run or opened that is not a regular file or a directory.
  */
-import { closeSync, constants, ftruncateSync, opendirSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, ftruncateSync, readSync, writeSync } from "node:fs";
 import { hasErrno } from "../base/errors.ts";
 import {
   chmodAt,
@@ -14,13 +14,14 @@ import {
   setTimesAt,
   symlinkAt,
 } from "./at.ts";
+import { directoryNames, entryPath, openDirectoryAt } from "./directory.ts";
 import { readLinkInRoot } from "./in-root.ts";
 import { syscall } from "./libc.ts";
 import { openat2, RESOLVE } from "./openat2.ts";
 import { type Statx, statx } from "./statx.ts";
 import { getXattr, listXattrs, setXattr } from "./xattr.ts";
 
-const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 const S_IFMT = 0o170000;
 const TYPE = { directory: 0o040000, file: 0o100000, symlink: 0o120000, socket: 0o140000 } as const;
 const PERMISSIONS = 0o7777;
@@ -175,18 +176,12 @@ function isZero(bytes: Buffer): boolean {
 }
 
 function withDirectory(dirFd: number, name: Buffer, use: (fd: number) => void): void {
-  const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-  const fd = openat2(dirFd, name, { flags, resolve: RESOLVE_NAME });
+  const fd = openDirectoryAt(dirFd, name);
   try {
     use(fd);
   } finally {
     closeSync(fd);
   }
-}
-
-/** A name in an open directory as a path: the kernel follows the descriptor's link, and nothing after it. */
-export function entryPath(dirFd: number, name: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`/proc/self/fd/${dirFd}/`), name]);
 }
 
 /** Those whose names `keeps` says yes to; other attributes of the target stay. */
@@ -204,18 +199,5 @@ function listedXattrs(path: Buffer): readonly string[] {
   } catch (error) {
     if (hasErrno(error, "EOPNOTSUPP")) return []; // the source's file system has none
     throw error;
-  }
-}
-
-/** The names in an open directory, as bytes. */
-export function* directoryNames(dirFd: number): Generator<Buffer> {
-  // Node gives names as Buffers then; its types do not know it.
-  const dir = opendirSync(`/proc/self/fd/${dirFd}`, { encoding: "buffer" as BufferEncoding });
-  try {
-    for (let entry = dir.readSync(); entry; entry = dir.readSync()) {
-      yield entry.name as unknown as Buffer;
-    }
-  } finally {
-    dir.closeSync();
   }
 }

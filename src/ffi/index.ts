@@ -6,14 +6,8 @@
  */
 export * from "./at.ts";
 export * from "./bpf.ts";
-export {
-  type CopyTreeOptions,
-  copyEntry,
-  copyTree,
-  copyXattrs,
-  directoryNames,
-  entryPath,
-} from "./copy-tree.ts";
+export { type CopyTreeOptions, copyEntry, copyTree, copyXattrs } from "./copy-tree.ts";
+export { directoryNames, entryPath, openDirectoryAt } from "./directory.ts";
 export { readEntryTypes } from "./entry-types.ts";
 export { errnoMeaning, errnoName, errnoNumber } from "./errno.ts";
 export { fallocate, growExt4 } from "./fallocate.ts";

@@ -6,9 +6,10 @@ import { closeSync, constants, openSync, readdirSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { renameAt, unlinkAt } from "./at.ts";
-import { O_PATH, openat2, RESOLVE } from "./openat2.ts";
+import { openDirectoryAt } from "./directory.ts";
+import { O_PATH } from "./openat2.ts";
 
-const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+const { O_DIRECTORY } = constants;
 
 /** Descriptors held at most: below this depth a directory is first moved up to the top. */
 const MAX_DEPTH = 64;
@@ -67,9 +68,7 @@ class TreeRemoval {
   }
 
   #removeContents(parentFd: number, name: Uint8Array, shown: string, depth: number): void {
-    const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-    const resolve = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;
-    const fd = openat2(parentFd, name, { flags, resolve });
+    const fd = openDirectoryAt(parentFd, name);
     try {
       const entries = readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" });
       for (const entry of entries) this.remove(fd, entry, `${shown}/${entry}`, depth + 1);

@@ -1,9 +1,8 @@
-import { closeSync, constants } from "node:fs";
-import { directoryNames, openat2, openRoot, RESOLVE, setTimesAt, statx } from "../ffi/index.ts";
+import { closeSync } from "node:fs";
+import { directoryNames, openDirectoryAt, openRoot, setTimesAt, statx } from "../ffi/index.ts";
 
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
-const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 
 /** Gives a directory and all that is in it one time, in nanoseconds since the epoch. No link is followed. */
 export function setAllTimes(directory: string, timeNs: bigint): void {
@@ -18,8 +17,7 @@ export function setAllTimes(directory: string, timeNs: bigint): void {
 type Times = Parameters<typeof setTimesAt>[2];
 
 function setBelow(parent: number, name: Buffer, times: Times): void {
-  const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-  const fd = openat2(parent, name, { flags, resolve: RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS });
+  const fd = openDirectoryAt(parent, name);
   try {
     for (const entry of directoryNames(fd)) {
       if ((statx(fd, entry).mode & S_IFMT) === S_IFDIR) setBelow(fd, entry, times);

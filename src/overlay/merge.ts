@@ -3,7 +3,7 @@
  * directories in which every file is one more name (a hard link) of the layer's own. The layers stay as
  * they are. Needs no mount, and as many descriptors as layers have the same directories.
  */
-import { closeSync, constants, mkdirSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { syncDirectory } from "../base/atomic-file.ts";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
@@ -18,8 +18,7 @@ import {
   linkAt,
   listXattrs,
   makeDirectoryAt,
-  openat2,
-  RESOLVE,
+  openDirectoryAt,
   type Statx,
   setTimesAt,
   setXattr,
@@ -31,7 +30,7 @@ import { planMergedEntry } from "./plan-merge.ts";
 const S_IFMT = 0o170000;
 const TYPE = { directory: 0o040000, file: 0o100000, device: 0o020000 } as const;
 const PERMISSIONS = 0o7777;
-const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /**
  * Makes the directory `target`, which shows what `layers` (uppermost first) show on top of each other.
@@ -53,7 +52,7 @@ export function mergeLayers({
   const open: number[] = [];
   const hidden: Layer[] = [];
   try {
-    for (const path of [target, ...layers]) open.push(openDirectory(AT_FDCWD, Buffer.from(path)));
+    for (const path of [target, ...layers]) open.push(openSync(path, DIRECTORY));
     for (const path of below) hidden.push(new Layer(path));
     const [top, ...sources] = open;
     if (top !== undefined) new Merge(top, hidden).run(sources);
@@ -64,8 +63,6 @@ export function mergeLayers({
   faultPoint();
   syncDirectory(target);
 }
-
-const AT_FDCWD = -100;
 
 /** An entry of one layer: `name` in the open directory `from`. */
 interface Found {
@@ -183,7 +180,7 @@ class Merge {
     makeDirectoryAt(place.fd, name, 0o700);
     const open: number[] = [];
     try {
-      for (const { from } of [{ from: place.fd }, ...found]) open.push(openDirectory(from, name));
+      for (const { from } of [{ from: place.fd }, ...found]) open.push(openDirectoryAt(from, name));
       const [to = -1, ...parts] = open;
       const path = pathIn(place, name);
       const marks = this.#fill({ fd: to, path, isOpen: place.isOpen && !opaque }, parts, opaque);
@@ -267,13 +264,6 @@ function pathIn({ path }: Pick<Place, "path">, name: Buffer): Buffer {
 }
 
 const SLASH = Buffer.from("/");
-
-function openDirectory(from: number, name: Buffer): number {
-  const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-  return openat2(from, name, { flags, resolve: from === AT_FDCWD ? 0 : RESOLVE_NAME });
-}
-
-const RESOLVE_NAME = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;
 
 function incomplete(name: Buffer): TsrunError {
   const message = `a layer has "${name}", which is not all in that layer`;
