@@ -2,11 +2,11 @@
  * What a runtime's calls are worth where people feel them: the commands of podman and of containerd's ctr
  * over tsrun-oci, beside the same over runc. The engine, its storage and its host are private.
  */
-import { writeFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
 import { startContainerd } from "../test/engines/containerd-daemon.ts";
-import { Client, PrivateHost, unavailable } from "../test/engines/private-host.ts";
+import { podmanClient } from "../test/engines/podman-client.ts";
+import { type Client, PrivateHost, unavailable } from "../test/engines/private-host.ts";
 import { formatMs, median, REST_MS } from "./measure.ts";
 import { AT_MOST_OF_RUNC, TSRUN_OCI } from "./oci.ts";
 
@@ -39,33 +39,9 @@ async function measurePodman(rounds: number): Promise<string> {
   const reason = unavailable("/usr/bin/podman", "/usr/bin/conmon", RUNC);
   if (reason !== undefined) return describe("podman", reason);
   await using host = await PrivateHost.open();
-  const podman = podmanOn(host);
+  const podman = podmanClient(host, { storage: "overlay", ownRuntime: false })("podman");
   await podman.ok("import", await host.rootArchive(), PODMAN_IMAGE);
   return describe("podman", await timeLives(podman, podmanLife, rounds));
-}
-
-function podmanOn(host: PrivateHost): Client {
-  const conf = host.file("containers.conf");
-  // No limits of podman's own: a root without CAP_SYS_RESOURCE may not set them.
-  writeFileSync(
-    conf,
-    `[containers]
-default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
-pids_limit = 0
-log_driver = "k8s-file"
-netns = "none"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-`,
-  );
-  const storage = host.file("storage.conf");
-  writeFileSync(
-    storage,
-    `[storage]\ndriver = "overlay"\nrunroot = "${host.file("run")}"\ngraphroot = "${host.file("root")}"\n`,
-  );
-  const env = [`CONTAINERS_CONF=${conf}`, `CONTAINERS_STORAGE_CONF=${storage}`];
-  return new Client(host, ["env", ...env, "podman"]);
 }
 
 const CTR_IMAGE = "localhost/busybox:bench";

@@ -4,10 +4,11 @@
  */
 // @vm
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { cgroup2MountPoint } from "../support/host.ts";
-import { Client, RUNTIME, unavailable } from "./private-host.ts";
+import { podmanClient } from "./podman-client.ts";
+import { type Client, unavailable } from "./private-host.ts";
 import { SystemdHost } from "./systemd-host.ts";
 
 const IMAGE = "localhost/busybox";
@@ -24,34 +25,7 @@ describe("podman and systemd", { skip: skip ?? false }, () => {
     systemd = await SystemdHost.open();
     const { host } = systemd;
     await host.run(["systemctl", "start", "dbus.service"]);
-    const conf = host.file("containers.conf");
-    // The ulimits are those that a root without CAP_SYS_RESOURCE may set.
-    writeFileSync(
-      conf,
-      `[containers]
-default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
-${limited ? "" : "pids_limit = 0"}
-log_driver = "k8s-file"
-netns = "none"
-[network]
-network_config_dir = "${host.file("networks")}"
-[engine]
-runtime = "tsrun-oci"
-cgroup_manager = "systemd"
-events_logger = "file"
-runtime_supports_json = ["tsrun-oci"]
-[engine.runtimes]
-tsrun-oci = ["${RUNTIME}"]
-`,
-    );
-    const storage = host.file("storage.conf");
-    writeFileSync(
-      storage,
-      `[storage]\ndriver = "vfs"\nrunroot = "${host.file("run")}"\ngraphroot = "${host.file("root")}"\n`,
-    );
-    const own = [`CONTAINERS_CONF=${conf}`, `CONTAINERS_STORAGE_CONF=${storage}`];
-    const env = ["env", ...own, `TMPDIR=${host.base}`];
-    podman = new Client(host, [...env, "podman"]);
+    podman = podmanClient(host, { cgroupManager: "systemd", limitsPids: limited })("podman");
     await podman.ok("import", "-q", await host.rootArchive(), IMAGE);
   });
   after(() => systemd[Symbol.asyncDispose]());

@@ -4,7 +4,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { Cli } from "../support/cli.ts";
 import { Pty } from "../support/pty.ts";
-import { Client, PrivateHost, RUNTIME, unavailable, until } from "./private-host.ts";
+import { podmanClient } from "./podman-client.ts";
+import { type Client, PrivateHost, RUNTIME, unavailable, until } from "./private-host.ts";
 
 const IMAGE = "localhost/busybox";
 /** Networks are netavark's business, and no other test of this file's. */
@@ -18,32 +19,9 @@ describe("podman", { skip: skip ?? false }, () => {
 
   before(async () => {
     host = await PrivateHost.open();
-    const conf = host.file("containers.conf");
-    // The limits are those that a root without CAP_SYS_RESOURCE may set.
-    writeFileSync(
-      conf,
-      `[containers]
-default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
-pids_limit = 0
-log_driver = "k8s-file"
-netns = "none"
-[engine]
-runtime = "tsrun-oci"
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-runtime_supports_json = ["tsrun-oci"]
-[engine.runtimes]
-tsrun-oci = ["${RUNTIME}"]
-`,
-    );
-    const storage = host.file("storage.conf");
-    writeFileSync(
-      storage,
-      `[storage]\ndriver = "vfs"\nrunroot = "${host.file("run")}"\ngraphroot = "${host.file("root")}"\n`,
-    );
-    const env = ["env", `CONTAINERS_CONF=${conf}`, `CONTAINERS_STORAGE_CONF=${storage}`];
-    podman = new Client(host, [...env, "podman"]);
-    buildah = new Client(host, [...env, "buildah"]);
+    const client = podmanClient(host);
+    podman = client("podman");
+    buildah = client("buildah");
     await podman.ok("import", await host.rootArchive(), IMAGE);
   });
   after(() => host[Symbol.asyncDispose]());
