@@ -79,7 +79,7 @@ static const struct instruction *find_instruction(const char *name)
 	return NULL;
 }
 
-enum outcome { DONE, DOES_NOT_FIT, NOT_FORESEEN };
+enum outcome { DONE, DOES_NOT_FIT, NOT_FORESEEN, MALFORMED };
 
 /* One after the other; what is behind a check that fails is only skipped. An action that fails ends it all. */
 static enum outcome do_case(struct words *words, const struct scene *scene, bool fits)
@@ -91,10 +91,10 @@ static enum outcome do_case(struct words *words, const struct scene *scene, bool
 		const struct instruction *instruction = find_instruction(name);
 
 		if (!instruction)
-			return NOT_FORESEEN;
+			return MALFORMED;
 		for (int i = 0; i < instruction->operands; i++)
 			if (!(operands[i] = next_word(words)))
-				return NOT_FORESEEN;
+				return MALFORMED;
 		if (!fits || instruction->run(scene, operands))
 			continue;
 		if (instruction->kind == ACTION)
@@ -102,23 +102,29 @@ static enum outcome do_case(struct words *words, const struct scene *scene, bool
 		fits = false;
 	}
 	if (!name)
-		return NOT_FORESEEN;
+		return MALFORMED;
 	return fits ? DONE : DOES_NOT_FIT;
 }
 
-static bool do_first_that_fits(struct words words, const struct scene *scene)
+/* The first that fits; without a call, none does. */
+static enum outcome do_first_that_fits(struct words words, const struct scene *scene)
 {
 	enum outcome outcome = DOES_NOT_FIT;
 
 	if (!next_is(&words, HEAD))
-		return false;
-	while (outcome == DOES_NOT_FIT && next_is(&words, "case")) {
-		bool fits = next_is(&words, scene->call->command);
+		return MALFORMED;
+	while (outcome == DOES_NOT_FIT && words.next != words.end) {
+		const char *start = next_word(&words);
+		const char *command = next_word(&words);
+		const char *flags = next_word(&words);
 
-		fits = next_is(&words, scene->call->flags) && fits;
-		outcome = do_case(&words, scene, fits);
+		if (!flags || strcmp(start, "case") != 0)
+			return MALFORMED;
+		outcome = do_case(&words, scene,
+				  scene && strcmp(command, scene->call->command) == 0 &&
+					  strcmp(flags, scene->call->flags) == 0);
 	}
-	return outcome == DONE;
+	return outcome;
 }
 
 /* Written by who runs us, or by root, and by nobody else. */
@@ -166,5 +172,8 @@ bool do_foreseen(const struct call *call)
 	scene.dir_fd = openat(scene.root_fd, call->id, flags | O_NOFOLLOW);
 	if (scene.dir_fd < 0)
 		return errno == ENOENT && nothing_to_delete(call);
-	return read_words(scene.dir_fd, bytes, &words) && do_first_that_fits(words, &scene);
+	/* All of it is looked through before any of it is done. */
+	return read_words(scene.dir_fd, bytes, &words) &&
+	       do_first_that_fits(words, NULL) == DOES_NOT_FIT &&
+	       do_first_that_fits(words, &scene) == DONE;
 }

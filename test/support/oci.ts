@@ -5,6 +5,7 @@
 import { type SpawnOptions, spawn } from "node:child_process";
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -12,6 +13,7 @@ import {
   readFileSync,
   rmdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +23,8 @@ import { defaultSpec } from "../../src/oci/default-spec.ts";
 import { readHierarchy, removeCgroup } from "../../src/runtime/index.ts";
 import { busyboxRoot } from "./roots.ts";
 
-const TSRUN_OCI = join(import.meta.dirname, "../../bin/tsrun-oci");
+const PROJECT = join(import.meta.dirname, "../..");
+const TSRUN_OCI = join(PROJECT, "bin/tsrun-oci");
 
 // biome-ignore lint/suspicious/noExplicitAny: a config.json is changed in every place that a test thinks of
 export type Config = any;
@@ -34,6 +37,8 @@ export interface CallResult {
 
 export interface CallOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** What is called in the place of tsrun-oci. */
+  readonly program?: readonly string[];
   /** Besides stdin (empty), stdout and stderr. */
   readonly fds?: readonly (number | "ignore")[];
 }
@@ -80,7 +85,7 @@ export class OciBundle implements AsyncDisposable {
   }
 
   /** One that is still under way. */
-  start(args: readonly string[], { env = {}, fds = [] }: CallOptions = {}) {
+  start(args: readonly string[], { env = {}, program = [TSRUN_OCI], fds = [] }: CallOptions = {}) {
     const id = args.find((word) => /^c\d/.test(word));
     if (id !== undefined) this.#ids.add(id);
     const [out, err] = [this.#file("out"), this.#file("err")];
@@ -90,7 +95,8 @@ export class OciBundle implements AsyncDisposable {
       env: { ...process.env, ...env },
       stdio: [...stdio, ...fds],
     };
-    const child = spawn(TSRUN_OCI, ["--root", this.root, ...args], options);
+    const [command = "", ...words] = [...program, "--root", this.root, ...args];
+    const child = spawn(command, words, options);
     for (const fd of stdio) closeSync(fd);
     const ended = new Promise<{ readonly status: CallResult }>((resolve, reject) => {
       child.on("error", reject);
@@ -120,6 +126,15 @@ export class OciBundle implements AsyncDisposable {
     removeIfEmpty(`${readHierarchy().mountPoint}${this.#cgroup}`);
     rmSync(this.base, { recursive: true, force: true });
   }
+}
+
+/** tsrun-oci, installed into the folder without what spares it Node's start. Its path. */
+export function installWithoutFastPath(folder: string): string {
+  mkdirSync(join(folder, "bin"), { recursive: true });
+  for (const name of ["dist", "node_modules"]) symlinkSync(join(PROJECT, name), join(folder, name));
+  const program = join(folder, "bin/tsrun-oci");
+  copyFileSync(TSRUN_OCI, program);
+  return program;
 }
 
 /** The cgroup above the bundles' own: another bundle may still be using it. */
