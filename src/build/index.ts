@@ -5,7 +5,7 @@
  * fails but the cache. Start with step.ts, then plan-steps.ts and build-image.ts.
  */
 export { buildImage } from "./build-image.ts";
-export { pruneCacheMounts, readCacheMountsUsage } from "./cache-mount.ts";
+export { readCacheMountsUsage } from "./cache-mount.ts";
 export { BuildFailure } from "./failure.ts";
 export {
   type BuildImageOptions,
@@ -13,4 +13,5 @@ export {
   buildImage as buildImageWith,
 } from "./library.ts";
 export type { BuildOptions, BuildProgress, BuiltImage } from "./options.ts";
+export { pruneImagesAndCache } from "./prune.ts";
 export { type ContextChoice, readBuildContext } from "./read-context.ts";

@@ -51,6 +51,7 @@ export {
   listImages,
   listImageVersions,
   loadImages,
+  type PruneOptions,
   type PullPolicy,
   prepareImage,
   promoteImage,

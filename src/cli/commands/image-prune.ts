@@ -1,5 +1,4 @@
-import { pruneCacheMounts } from "../../build/index.ts";
-import { pruneImages } from "../../engine/index.ts";
+import { pruneImagesAndCache } from "../../build/index.ts";
 import { openEngineFor } from "../engine-context.ts";
 import { humanSize } from "../format/human.ts";
 import { printError, printLine } from "../output.ts";
@@ -7,13 +6,11 @@ import type { CommandCall } from "../table/types.ts";
 
 export async function run({ options, globals }: CommandCall): Promise<void> {
   const engine = openEngineFor(globals);
-  const buildCache = options.flag("build-cache");
-  const mounts = buildCache ? pruneCacheMounts(engine) : 0;
-  const { images, freed } = await pruneImages(engine, {
+  const { images, freed } = await pruneImagesAndCache(engine, {
     all: options.flag("all"),
     versions: options.flag("versions"),
-    buildCache,
+    buildCache: options.flag("build-cache"),
   });
   for (const id of images) printLine(id);
-  printError(`Freed ${humanSize(freed + mounts, " ")}`);
+  printError(`Freed ${humanSize(freed, " ")}`);
 }

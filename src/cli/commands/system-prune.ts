@@ -1,5 +1,5 @@
-import { pruneCacheMounts } from "../../build/index.ts";
-import { pruneContainers, pruneImages, pruneVolumes } from "../../engine/index.ts";
+import { pruneImagesAndCache } from "../../build/index.ts";
+import { pruneContainers, pruneVolumes } from "../../engine/index.ts";
 import { openEngineFor } from "../engine-context.ts";
 import { humanSize } from "../format/human.ts";
 import type { OptionValues } from "../option-values.ts";
@@ -19,11 +19,12 @@ export async function run({ options, globals }: CommandCall): Promise<void> {
   printDeleted("Containers", containers.ids);
   const volumes = options.flag("volumes") ? await pruneVolumes(engine) : { names: [], freed: 0 };
   printDeleted("Volumes", volumes.names);
-  const buildCache = options.flag("build-cache");
-  const mounts = buildCache ? pruneCacheMounts(engine) : 0;
-  const images = await pruneImages(engine, { all: options.flag("all"), buildCache });
+  const images = await pruneImagesAndCache(engine, {
+    all: options.flag("all"),
+    buildCache: options.flag("build-cache"),
+  });
   printDeleted("Images", images.images);
-  const freed = containers.freed + volumes.freed + mounts + images.freed;
+  const freed = containers.freed + volumes.freed + images.freed;
   printError(`Freed ${humanSize(freed, " ")}`);
 }
 
