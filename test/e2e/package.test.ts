@@ -38,6 +38,7 @@ describe("the npm package", () => {
       "dist/index.js",
       "dist/types/index.d.ts",
       "dist/man/tsrun.1",
+      "native/build/tsrun-oci-fast",
       "native/build/tsrun-stage",
       "LICENSE",
       "README.md",
