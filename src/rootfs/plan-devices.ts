@@ -16,6 +16,8 @@ import {
   S_IFCHR,
   S_IFIFO,
 } from "./flags.ts";
+import { invalid } from "./invalid.ts";
+import { below, isBelow } from "./mount-places.ts";
 import {
   attach,
   close,
@@ -25,7 +27,6 @@ import {
   type RootfsSlots,
   relative,
 } from "./ops.ts";
-import { below, invalid, isBelow } from "./plan-mount.ts";
 
 /** These are in every container, whatever the specification lists. */
 export const DEFAULT_DEVICES: readonly OciDevice[] = [

@@ -24,7 +24,7 @@ import {
   relative,
   resolveFlags,
 } from "./ops.ts";
-import { planDetached } from "./plan-mount.ts";
+import { planDetached } from "./plan-new-mount.ts";
 
 export interface MaskSources {
   /** An empty, read-only directory that is mounted in the child's namespace. */

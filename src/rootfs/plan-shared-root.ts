@@ -7,8 +7,8 @@ import type { PlannedOp, Slot, SlotAllocator } from "../plan/index.ts";
 import { SLOT_CWD } from "../plan/index.ts";
 import type { OciSpec, RootMount } from "../spec/index.ts";
 import { O_CLOEXEC, O_PATH } from "./flags.ts";
+import { invalid } from "./invalid.ts";
 import { opMaker, relative } from "./ops.ts";
-import { invalid } from "./plan-mount.ts";
 import { planWorkdir } from "./plan-workdir.ts";
 
 export interface SharedRootPlan {

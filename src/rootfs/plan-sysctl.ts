@@ -4,8 +4,8 @@
  */
 import type { PlannedOp, Slot } from "../plan/index.ts";
 import type { OciNamespaceType, OciSpec } from "../spec/index.ts";
+import { invalid } from "./invalid.ts";
 import { opMaker } from "./ops.ts";
-import { invalid } from "./plan-mount.ts";
 
 /** Which namespace a sysctl belongs to; the others are the whole machine's. sysctl names with slashes. */
 const NAMESPACED: readonly (readonly [name: RegExp, namespace: OciNamespaceType])[] = [

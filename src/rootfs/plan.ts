@@ -15,7 +15,10 @@ import {
   mountIdMaps,
   requireContainerMaps,
 } from "./id-maps.ts";
+import { invalid } from "./invalid.ts";
+import type { MountPlan, NamespaceOwnership } from "./mount-context.ts";
 import { parseMountOptions, propagationOf } from "./mount-options.ts";
+import { isBelow, isReplaceable, REPLACEABLE } from "./mount-places.ts";
 import { mountSetattr, opMaker, type RootfsSlots, relative, setPropagation } from "./ops.ts";
 import { type ConsolePlan, openDev, planConsole, planDevices } from "./plan-devices.ts";
 import {
@@ -24,16 +27,8 @@ import {
   planMaskSources,
   planReadonlyPaths,
 } from "./plan-masks.ts";
-import {
-  invalid,
-  isBelow,
-  isReplaceable,
-  type MountPlan,
-  type NamespaceOwnership,
-  planDetached,
-  planMount,
-  REPLACEABLE,
-} from "./plan-mount.ts";
+import { planMount } from "./plan-mount.ts";
+import { planDetached } from "./plan-new-mount.ts";
 import { planRoot } from "./plan-root.ts";
 import { planSharedRoot } from "./plan-shared-root.ts";
 import { planSysctls } from "./plan-sysctl.ts";
