@@ -3,6 +3,7 @@
  * namespace for each and hands it over in a slot; mount_setattr(2) MOUNT_ATTR_IDMAP wants the file.
  */
 import { TsrunError } from "../base/errors.ts";
+import type { Slot } from "../plan/index.ts";
 import type { OciIdMapping, OciMount, OciSpec, RootMount } from "../spec/index.ts";
 import { parseMountOptions } from "./mount-options.ts";
 
@@ -144,4 +145,17 @@ const OVERFLOW_ID = 65_534;
 export function hostId(id: number, maps: IdMaps["uids"]): number {
   const map = maps.find(({ containerID, size }) => id >= containerID && id < containerID + size);
   return map ? map.hostID + (id - map.containerID) : OVERFLOW_ID;
+}
+
+/** The user namespace that the caller has made for these maps. */
+export function idMapSlotOf(
+  key: IdMapsKey,
+  { idMapSlots }: { readonly idMapSlots?: ReadonlyMap<IdMapsKey, Slot> },
+  origin: string,
+): Slot {
+  const slot = idMapSlots?.get(key);
+  if (slot !== undefined) return slot;
+  throw new TsrunError("UNSUPPORTED", `${origin}: no user namespace was made for the id map`, {
+    origin,
+  });
 }

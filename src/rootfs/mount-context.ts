@@ -1,6 +1,7 @@
 /** What the mounts of one container share while they are planned, and what planning one gives. */
 import type { PlannedOp, Slot } from "../plan/index.ts";
 import type { RootfsFacts } from "./facts.ts";
+import type { IdMapsKey } from "./id-maps.ts";
 import type { RootfsSlots } from "./ops.ts";
 
 /** Whether the container has namespaces that its user namespace owns: the kernel's condition for some mounts. */
@@ -29,4 +30,15 @@ export interface MountPlan {
   readonly child: readonly PlannedOp[];
   /** The new mount itself, where something is to be done in it later (proc, /dev, devpts). */
   readonly mounted?: Slot;
+}
+
+/** What the caller has made before the launch, in slots. */
+export interface ReadySlots {
+  /** User namespaces for `idMapsNeeded`. */
+  readonly idMapSlots?: ReadonlyMap<IdMapsKey, Slot>;
+  /**
+   * Mounts by their index that were made before the launch (`createCopiedUpMounts`), detached;
+   * "plain" where tmpcopyup found nothing to copy.
+   */
+  readonly preparedMounts?: ReadonlyMap<number, Slot | "plain">;
 }

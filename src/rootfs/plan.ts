@@ -6,29 +6,22 @@ import { TsrunError } from "../base/errors.ts";
 import { type PlannedOp, SLOT_CWD, type Slot, type SlotAllocator } from "../plan/index.ts";
 import type { OciSpec, RootMount } from "../spec/index.ts";
 import type { RootfsFacts } from "./facts.ts";
-import { MNT_DETACH, MOUNT_ATTR, MS } from "./flags.ts";
+import { MOUNT_ATTR, MS } from "./flags.ts";
 import {
   containerIdMaps,
   hasUserNamespace,
-  type IdMapsKey,
+  idMapSlotOf,
   idMapsKey,
-  mountIdMaps,
   requireContainerMaps,
 } from "./id-maps.ts";
 import { invalid } from "./invalid.ts";
-import type { MountPlan, NamespaceOwnership } from "./mount-context.ts";
-import { parseMountOptions, propagationOf } from "./mount-options.ts";
-import { isBelow, isReplaceable, REPLACEABLE } from "./mount-places.ts";
+import type { ReadySlots } from "./mount-context.ts";
+import { propagationOf } from "./mount-options.ts";
 import { mountSetattr, opMaker, type RootfsSlots, relative, setPropagation } from "./ops.ts";
-import { type ConsolePlan, openDev, planConsole, planDevices } from "./plan-devices.ts";
-import {
-  type MountedAt,
-  planMaskedPaths,
-  planMaskSources,
-  planReadonlyPaths,
-} from "./plan-masks.ts";
-import { planMount } from "./plan-mount.ts";
+import { planMaskedPaths, planMaskSources, planReadonlyPaths } from "./plan-masks.ts";
+import { type MountsPlan, planMounts } from "./plan-mounts.ts";
 import { planDetached } from "./plan-new-mount.ts";
+import { planMoveToRoot, planPivot } from "./plan-pivot.ts";
 import { planRoot } from "./plan-root.ts";
 import { planSharedRoot } from "./plan-shared-root.ts";
 import { planSysctls } from "./plan-sysctl.ts";
@@ -36,7 +29,7 @@ import { planWorkdir } from "./plan-workdir.ts";
 
 export interface RootfsPlanInput {
   readonly spec: OciSpec;
-  readonly launch: {
+  readonly launch: ReadySlots & {
     readonly root: RootMount;
     /** An empty host directory that is this container's alone; nothing is ever seen on it. */
     readonly mountPoint: string;
@@ -46,13 +39,6 @@ export interface RootfsPlanInput {
     readonly holdBeforePivot?: boolean;
     /** Where the host's own root is the initial ramfs. */
     readonly noPivot?: boolean;
-    /** User namespaces for `idMapsNeeded`, open in these slots. */
-    readonly idMapSlots?: ReadonlyMap<IdMapsKey, Slot>;
-    /**
-     * Mounts by their index that were made before the launch (`createCopiedUpMounts`), detached;
-     * "plain" where tmpcopyup found nothing to copy.
-     */
-    readonly preparedMounts?: ReadonlyMap<number, Slot | "plain">;
   };
   readonly facts: RootfsFacts;
   readonly slots: SlotAllocator;
@@ -172,178 +158,9 @@ function goTo(path: string, phase: "host" | "parent" | "child"): PlannedOp {
   return opMaker(phase, "root")({ kind: "chdir", path });
 }
 
-function idMapSlotOf(key: IdMapsKey, launch: RootfsPlanInput["launch"], origin: string): Slot {
-  const slot = launch.idMapSlots?.get(key);
-  if (slot !== undefined) return slot;
-  throw new TsrunError("UNSUPPORTED", `${origin}: no user namespace was made for the id map`, {
-    origin,
-  });
-}
-
 function rootIdMapSlot(spec: OciSpec, launch: RootfsPlanInput["launch"]): Slot | undefined {
   if (!launch.root.idMapped) return undefined;
   return idMapSlotOf(idMapsKey(requireContainerMaps(spec, "root")), launch, "root");
-}
-
-interface MountsPlan {
-  readonly host: readonly PlannedOp[];
-  readonly child: readonly PlannedOp[];
-  readonly proc: Slot | undefined;
-  readonly devpts: Slot | undefined;
-  readonly console: ConsolePlan;
-  readonly mountedAt: MountedAt;
-}
-
-const NO_CONSOLE: ConsolePlan = { prepare: [], attach: () => [] };
-
-/** All mounts in their order, and /dev filled as soon as it is there: later mounts may lie in it. */
-function planMounts({
-  spec,
-  launch,
-  facts,
-  slots,
-}: {
-  readonly spec: OciSpec;
-  readonly launch: RootfsPlanInput["launch"];
-  readonly facts: RootfsFacts;
-  readonly slots: RootfsSlots;
-}): MountsPlan {
-  const { mounts, linux, process } = spec;
-  const owns = namespaceOwnership(linux);
-  const devIndex = mounts.findLastIndex(({ destination }) => relative(destination) === "dev");
-  const plans = mounts.map((mount, index): MountPlan => {
-    const origin = `mounts[${index}]`;
-    assertOutsideProc(mount.destination, mount.type, origin);
-    const maps = mountIdMaps(mount, spec, origin);
-    return planMount(mount, origin, {
-      owns,
-      facts,
-      slots,
-      mountLabel: linux.mountLabel ?? "",
-      idMapSlot: maps && idMapSlotOf(idMapsKey(maps), launch, origin),
-      prepared: preparedMount(index, mount.options ?? [], launch),
-    });
-  });
-  const dev = planDev({
-    spec,
-    facts,
-    slots,
-    devMount: plans[devIndex],
-    bound: isBound(mounts[devIndex]),
-  });
-  const mountedAt = new Map<string, Slot>();
-  for (const [index, mount] of mounts.entries()) {
-    const mounted = plans[index]?.mounted;
-    if (mounted !== undefined) mountedAt.set(`/${relative(mount.destination)}`, mounted);
-  }
-  const devptsIndex = mounts.findLastIndex(({ type }) => type === "devpts");
-  const devpts = plans[devptsIndex]?.mounted;
-  if (process.terminal && devpts === undefined) {
-    throw invalid(
-      "process.terminal",
-      "a terminal needs a devpts mount",
-      "Mount devpts on /dev/pts.",
-    );
-  }
-  const procIndex = mounts.findLastIndex(
-    ({ type, destination }) => type === "proc" && relative(destination) === "proc",
-  );
-  return {
-    host: [...plans.flatMap(({ host }) => host), ...dev.host],
-    child: plans
-      .flatMap(({ child }, index) => (index === devIndex ? [...child, ...dev.child] : child))
-      .concat(devIndex === -1 ? dev.child : []),
-    proc: plans[procIndex]?.mounted,
-    devpts,
-    console: dev.console,
-    mountedAt,
-  };
-}
-
-function isBound(mount: OciSpec["mounts"][number] | undefined): boolean {
-  if (!mount) return false;
-  return (
-    mount.type === "bind" || parseMountOptions(mount.options ?? [], "mounts").bind !== undefined
-  );
-}
-
-/** A /dev that is bound from elsewhere is complete: nothing is made in it but the console. */
-function planDev({
-  spec,
-  facts,
-  slots,
-  devMount,
-  bound,
-}: {
-  readonly spec: OciSpec;
-  readonly facts: RootfsFacts;
-  readonly slots: RootfsSlots;
-  readonly devMount: MountPlan | undefined;
-  readonly bound: boolean;
-}): { host: readonly PlannedOp[]; child: readonly PlannedOp[]; console: ConsolePlan } {
-  const devSlot = devMount?.mounted ?? slots.allocator.take();
-  const open = devMount?.mounted === undefined ? openDev(devSlot, slots) : [];
-  const devices = bound
-    ? { host: [], child: [] }
-    : planDevices({
-        devices: spec.linux.devices ?? [],
-        devSlot,
-        slots,
-        userNamespace: hasUserNamespace(spec.linux),
-        facts,
-      });
-  const console = spec.process.terminal ? planConsole(devSlot, slots) : NO_CONSOLE;
-  return {
-    host: devices.host,
-    child: [...open, ...devices.child, ...console.prepare],
-    console,
-  };
-}
-
-function preparedMount(
-  index: number,
-  options: readonly string[],
-  { preparedMounts }: RootfsPlanInput["launch"],
-): Slot | undefined {
-  const prepared = preparedMounts?.get(index);
-  if (prepared === undefined && options.includes("tmpcopyup")) {
-    const origin = `mounts[${index}]`;
-    throw new TsrunError("UNSUPPORTED", `${origin}: nobody has prepared the tmpfs for tmpcopyup`, {
-      origin,
-      hint: "Leave the option out, or let createCopiedUpMounts make the mount before the launch.",
-    });
-  }
-  return prepared === "plain" ? undefined : prepared;
-}
-
-function assertOutsideProc(destination: string, type: string | undefined, origin: string): void {
-  if (!isBelow(destination, "/proc") || type === "proc") return;
-  if (isReplaceable(destination)) return;
-  throw invalid(
-    origin,
-    `"${destination}" is inside /proc, where nothing else may be mounted`,
-    `Only these can be: ${[...REPLACEABLE].map((path) => `/${path}`).join(", ")}.`,
-  );
-}
-
-/**
- * Who owns the namespaces that a mount shows. A joined one is the user namespace's only if that is
- * joined as well; which is all that can be told from a specification.
- */
-function namespaceOwnership({ namespaces }: OciSpec["linux"]): NamespaceOwnership {
-  const find = (wanted: string) => namespaces.find(({ type }) => type === wanted);
-  const userJoined = find("user")?.path !== undefined;
-  const owns = (type: string) => {
-    const namespace = find(type);
-    return namespace !== undefined && (namespace.path === undefined || userJoined);
-  };
-  return {
-    userNamespace: find("user") !== undefined,
-    network: owns("network"),
-    ipc: owns("ipc"),
-    pid: find("pid") !== undefined,
-    cgroup: find("cgroup") !== undefined,
-  };
 }
 
 function planRestrictions(
@@ -399,37 +216,6 @@ function hasSysctls({ linux }: OciSpec): boolean {
 function planSysctlOps(spec: OciSpec, proc: Slot | undefined): PlannedOp[] {
   if (proc === undefined || !hasSysctls(spec)) return [];
   return planSysctls(spec.linux.sysctl ?? {}, spec.linux.namespaces, proc);
-}
-
-/**
- * pivot_root(".", "."): the old root is stacked on the new one and comes off again at once, so that no
- * directory for it is needed (pivot_root(2), "pivot_root(".", ".")").
- */
-function planPivot(root: Slot): PlannedOp[] {
-  const child = opMaker("child", "root");
-  return [
-    child({ kind: "fchdir", slot: root }),
-    child(
-      { kind: "pivotRoot", newRoot: ".", putOld: "." },
-      { hint: "pivot_root(2) does not work where the host's own root is the initial ramfs." },
-    ),
-    child({ kind: "umount", path: ".", flags: MNT_DETACH }),
-    child({ kind: "chdir", path: "/" }),
-  ];
-}
-
-/** What the initial ramfs allows: the root is moved over it, which only hides what lies below. */
-function planMoveToRoot(root: Slot): PlannedOp[] {
-  const child = opMaker("child", "root");
-  return [
-    child({ kind: "fchdir", slot: root }),
-    child({
-      ...{ kind: "mount", source: ".", fstype: "", data: "", flags: MS.MOVE },
-      ...{ at: SLOT_CWD, target: "/" },
-    }),
-    child({ kind: "chroot", path: "." }),
-    child({ kind: "chdir", path: "/" }),
-  ];
 }
 
 function planRootPropagation(name: string | undefined, root: Slot): PlannedOp[] {
