@@ -1,7 +1,7 @@
 /**
  * Archives as they come, plain or compressed, as the tar stream that they are.
  */
-import { Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { TsrunError } from "../base/errors.ts";
 import { MEDIA_TYPES } from "./config.ts";
@@ -43,13 +43,14 @@ function compressionOf(head: Buffer): Compression {
   return isZstd ? "zstd" : "none";
 }
 
-function decompressAs(compression: Compression, bytes: Readable): Readable {
-  const options = { chunkSize: OUTPUT_CHUNK_BYTES };
-  if (compression === "gzip") return bytes.compose(createGunzip(options)) as Readable;
-  if (compression === "zstd") {
-    return bytes.compose(splitZstdFrames()).compose(createZstdDecompress(options)) as Readable;
-  }
-  return bytes;
+function decompressAs(compression: Compression, bytes: AsyncIterable<Uint8Array>): Readable {
+  if (compression === "none") return Readable.from(bytes, { objectMode: false });
+  // Node's zlib works in a thread of its own, but only as long as there is room for what it makes.
+  const options = { chunkSize: OUTPUT_CHUNK_BYTES, readableHighWaterMark: 2 * OUTPUT_CHUNK_BYTES };
+  // The end of a pipeline gives the error of whatever failed in it.
+  const ignore = () => {};
+  if (compression === "gzip") return pipeline(bytes, createGunzip(options), ignore);
+  return pipeline(bytes, splitZstdFrames(), createZstdDecompress(options), ignore);
 }
 
 /** Passes on what is an archive, plain or compressed. Throws IMAGE_INVALID for anything else. */
@@ -64,14 +65,14 @@ export async function* checkArchive(
       hint: "It must be a tar archive, plain or compressed with gzip or zstd.",
     });
   }
-  yield* rest as AsyncIterable<Uint8Array>;
+  yield* rest;
 }
 
-/** The first bytes, and a stream that still begins with them. */
+/** The first bytes, and all that still begins with them. */
 async function peek(
   stream: AsyncIterable<Uint8Array>,
   size: number,
-): Promise<{ readonly head: Buffer; readonly rest: Readable }> {
+): Promise<{ readonly head: Buffer; readonly rest: AsyncIterable<Uint8Array> }> {
   const iterator = stream[Symbol.asyncIterator]();
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -86,5 +87,5 @@ async function peek(
     if (head.length > 0) yield head;
     yield* { [Symbol.asyncIterator]: () => iterator };
   }
-  return { head, rest: Readable.from(whole(), { objectMode: false }) };
+  return { head, rest: whole() };
 }

@@ -4,7 +4,7 @@
  * says, in whatever order, it stays in its layer. Whiteouts take overlayfs's form (image-spec layer.md,
  * "Whiteouts"; overlayfs.rst).
  */
-import { closeSync, constants, ftruncateSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, readFileSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { isInUserNamespace } from "../base/user-namespace.ts";
 import {
@@ -30,9 +30,9 @@ import { type Entry, parsePath } from "./entry.ts";
 import { invalid } from "./invalid-member.ts";
 import { HOST_LABELS, setOpaque } from "./overlay-marks.ts";
 import { ownerError } from "./owner-error.ts";
-import { placeContents } from "./sparse.ts";
 import { toBytes } from "./tar-bytes.ts";
 import { OPAQUE_MARK, WHITEOUT_PREFIX } from "./whiteouts.ts";
+import { type Contents, contentsOf } from "./write-contents.ts";
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 const O_PATH = 0o10000000;
@@ -67,6 +67,8 @@ export class LayerWriter implements Disposable {
   /** Device nodes that cannot be made here. */
   readonly #leftOut = new Set<string>();
   #parent: Parent | undefined;
+  /** The file whose contents are just coming. */
+  #openFile: number | undefined;
   #hasDefaultAcls: boolean = false;
   readonly #umask = readUmask();
 
@@ -80,46 +82,58 @@ export class LayerWriter implements Disposable {
 
   /** Makes the entry; a file's contents come as chunks. */
   async write(entry: Entry, contents: AsyncIterable<Uint8Array>): Promise<void> {
+    const file = this.begin(entry);
+    if (!file) return;
+    for await (const chunk of contents) file.write(chunk);
+    file.end();
+  }
+
+  /** Makes the entry; answers, for a file, what takes its contents: to their end, before the next entry. */
+  begin(entry: Entry): Contents | undefined {
     const { dir, name } = splitPath(entry.path);
     this.#leftOut.delete(entry.path);
     if (this.#options.whiteouts && name.startsWith(WHITEOUT_PREFIX)) {
       this.#whiteout(dir, name, entry);
-      return;
+      return undefined;
     }
     if (entry.type === "directory") {
       this.#directory(entry, dir, name);
-      return;
+      return undefined;
     }
     const parent = this.#openParent(dir);
     const bytes = toBytes(name);
+    if (entry.type === "file") return this.#file(entry, parent, bytes);
     if (entry.type === "link") {
       // It shares the other's attributes.
       if (this.#leftOut.has(parsePath(entry.linkname))) this.#leaveOut(entry, parent, bytes);
       else this.#inItsPlace(parent, bytes, () => this.#hardLink(entry, parent.fd, bytes));
-    } else if (entry.type === "file") {
-      await this.#file(entry, parent, bytes, contents);
     } else {
       const made = this.#inItsPlace(parent, bytes, () => makeSpecial(entry, parent.fd, bytes));
       if (made) this.#setAttributes(entry, parent, bytes);
       else this.#leftOut.add(entry.path);
     }
+    return undefined;
   }
 
-  async #file(
-    entry: Entry,
-    parent: Parent,
-    name: Uint8Array,
-    contents: AsyncIterable<Uint8Array>,
-  ): Promise<void> {
+  #file(entry: Entry, parent: Parent, name: Uint8Array): Contents {
     const flags = O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW;
     const how = { flags, mode: entry.mode & 0o777, resolve: RESOLVE.BENEATH };
     const fd = this.#inItsPlace(parent, name, () => openat2(parent.fd, name, how));
-    try {
-      await writeContents(fd, entry, contents);
-      this.#setAttributes(entry, parent, name, fd);
-    } finally {
-      closeSync(fd);
-    }
+    this.#openFile = fd;
+    const contents = contentsOf(fd, entry);
+    return {
+      write: contents.write,
+      end: () => {
+        contents.end();
+        this.#setAttributes(entry, parent, name, fd);
+        this.#closeFile();
+      },
+    };
+  }
+
+  #closeFile(): void {
+    if (this.#openFile !== undefined) closeSync(this.#openFile);
+    this.#openFile = undefined;
   }
 
   /**
@@ -154,6 +168,7 @@ export class LayerWriter implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closeFile();
     this.#forgetParent();
     closeSync(this.#root);
   }
@@ -334,63 +349,6 @@ function typeAt(parent: number, name: Uint8Array): number | undefined {
     if (hasErrno(error, "ENOENT")) return undefined;
     throw error;
   }
-}
-
-async function writeContents(
-  fd: number,
-  { path, sparse }: Entry,
-  contents: AsyncIterable<Uint8Array>,
-): Promise<void> {
-  try {
-    if (!sparse) {
-      await writeWhole(fd, contents);
-      return;
-    }
-    for await (const { offset, chunk } of placeContents(path, sparse, contents)) {
-      writeAt(fd, chunk, offset);
-    }
-    ftruncateSync(fd, sparse.size);
-  } catch (error) {
-    if (hasErrno(error, "EFBIG")) throw invalid(path, "is larger than a file can be here");
-    if (!hasErrno(error, "ENOSPC", "EDQUOT")) throw error;
-    throw new TsrunError("NO_SPACE", "the disk is full: the image was not unpacked", {
-      hint: "Free some space, or point --root at a larger disk. What was unpacked is removed.",
-      cause: error,
-    });
-  }
-}
-
-/** What is nothing but zeros becomes a hole: a sparse file stays one on its way through an archive. */
-async function writeWhole(fd: number, contents: AsyncIterable<Uint8Array>): Promise<void> {
-  let size = 0;
-  let written = 0;
-  for await (const chunk of contents) {
-    if (!isZero(chunk)) {
-      writeAt(fd, chunk, size);
-      written = size + chunk.length;
-    }
-    size += chunk.length;
-  }
-  if (written < size) ftruncateSync(fd, size);
-}
-
-function writeAt(fd: number, chunk: Uint8Array, offset: number): void {
-  for (let written = 0; written < chunk.length; ) {
-    written += writeSync(fd, chunk, written, chunk.length - written, offset + written);
-  }
-}
-
-/** Smaller ones are no block of a file system. */
-const SMALLEST_HOLE = 4096;
-const ZEROS = Buffer.alloc(256 * 1024);
-
-function isZero(chunk: Uint8Array): boolean {
-  if (chunk.length < SMALLEST_HOLE || chunk[0] !== 0 || chunk.at(-1) !== 0) return false;
-  for (let at = 0; at < chunk.length; at += ZEROS.length) {
-    const part = chunk.subarray(at, at + ZEROS.length);
-    if (ZEROS.compare(part, 0, part.length, 0, part.length) !== 0) return false;
-  }
-  return true;
 }
 
 function giveTo(

@@ -58,45 +58,38 @@ function pairRegions(name: string, numbers: readonly number[], size: number): re
   return regions;
 }
 
-/** A piece of the contents, and where in the file it belongs. */
-export interface Piece {
-  readonly offset: number;
-  readonly chunk: Uint8Array;
-}
+/** Is given the stored contents chunk by chunk, and undefined at their end. */
+export type Taking<T> = Generator<undefined, T, Uint8Array | undefined>;
 
-/** Throws IMAGE_INVALID for contents that are shorter or longer than the list says. */
-export async function* placeContents(
+/** Calls `place` for each piece. Throws IMAGE_INVALID for contents that are shorter or longer than the list says. */
+export function* placeContents(
   name: string,
   { size, regions }: Sparse,
-  contents: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Piece, void> {
-  const reader = new ChunkReader(contents);
-  for (const { offset, length } of regions ?? (await readRegions(name, reader, size))) {
+  place: (chunk: Uint8Array, offset: number) => void,
+): Taking<void> {
+  const reader = new ChunkReader();
+  for (const { offset, length } of regions ?? (yield* readRegions(name, reader, size))) {
     for (let at = 0; at < length; ) {
-      const chunk = await reader.next(length - at);
+      const chunk = yield* reader.next(length - at);
       if (!chunk) throw invalid(name, "is sparse, and shorter than it says");
-      yield { offset: offset + at, chunk };
+      place(chunk, offset + at);
       at += chunk.length;
     }
   }
-  if (await reader.next(1)) throw invalid(name, "is sparse, and longer than it says");
+  if (yield* reader.next(1)) throw invalid(name, "is sparse, and longer than it says");
 }
 
 const BLOCK_BYTES = 512;
 const LINE_END = 0x0a;
 
 /** PAX 1.0: the count and then the numbers, a line each, filled up to whole blocks. */
-async function readRegions(
-  name: string,
-  reader: ChunkReader,
-  size: number,
-): Promise<readonly Region[]> {
-  const count = await readLine(name, reader);
+function* readRegions(name: string, reader: ChunkReader, size: number): Taking<readonly Region[]> {
+  const count = yield* readLine(name, reader);
   if (count > MAX_REGIONS) throw invalid(name, "is sparse, with too many parts");
   const numbers: number[] = [];
-  for (let at = 0; at < 2 * count; at += 1) numbers.push(await readLine(name, reader));
+  for (let at = 0; at < 2 * count; at += 1) numbers.push(yield* readLine(name, reader));
   for (let rest = -reader.taken & (BLOCK_BYTES - 1); rest > 0; ) {
-    const chunk = await reader.next(rest);
+    const chunk = yield* reader.next(rest);
     if (!chunk) throw invalid(name, "is sparse, and shorter than it says");
     rest -= chunk.length;
   }
@@ -105,32 +98,27 @@ async function readRegions(
 
 const MAX_DIGITS = 20;
 
-async function readLine(name: string, reader: ChunkReader): Promise<number> {
+function* readLine(name: string, reader: ChunkReader): Taking<number> {
   let text = "";
   while (text.length <= MAX_DIGITS) {
-    const byte = (await reader.next(1))?.[0];
+    const byte = (yield* reader.next(1))?.[0];
     if (byte === undefined || byte === LINE_END) break;
     text += String.fromCharCode(byte);
   }
   return parseNumber(name, text);
 }
 
-/** A stream in pieces of at most the size that is asked for. */
+/** Chunks in pieces of at most the size that is asked for. */
 class ChunkReader {
   taken: number = 0;
-  readonly #chunks: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array(0);
 
-  constructor(contents: AsyncIterable<Uint8Array>) {
-    this.#chunks = contents[Symbol.asyncIterator]();
-  }
-
   /** undefined at the end. */
-  async next(atMost: number): Promise<Uint8Array | undefined> {
+  *next(atMost: number): Taking<Uint8Array | undefined> {
     while (this.#rest.length === 0) {
-      const { done, value } = await this.#chunks.next();
-      if (done) return undefined;
-      this.#rest = value;
+      const chunk = yield;
+      if (!chunk) return undefined;
+      this.#rest = chunk;
     }
     const chunk = this.#rest.subarray(0, atMost);
     this.#rest = this.#rest.subarray(chunk.length);

@@ -8,7 +8,7 @@
  * stream; its version is pinned, and a test packs and extracts binary attributes.
  */
 
-import tar, { type Extract, type Pack } from "tar-stream";
+import tar, { type Pack } from "tar-stream";
 import { OLD_SPARSE, OldSparse, TYPE_AT } from "./old-sparse.ts";
 
 type PaxRecords = Record<string, string>;
@@ -30,8 +30,21 @@ export interface TarHeader {
 
 /** What the replaced methods use of tar-stream's streams (extract.js, pack.js of 3.2.2). */
 interface ExtractInternals {
+  on: (event: "entry", listener: (header: TarHeader) => void) => void;
+  _update: () => void;
+  /** Told when a chunk is done with, or why it cannot be. */
+  _callback: (error?: Error | null) => void;
+  _createStream: () => {
+    /** null at the end. */
+    push: (chunk: Uint8Array | null) => boolean;
+    _detach: () => void;
+  };
+  /** The contents that are just coming. */
+  _stream: unknown;
+  /** Bytes until the next header, or of what is before it. */
+  _missing: number;
   _locked: boolean;
-  _buffer: { shift: (size: number) => Uint8Array };
+  _buffer: { push: (chunk: Uint8Array) => void; shift: (size: number) => Uint8Array };
   _consumeHeader: () => boolean;
   _continueWrite: (error: Error) => void;
   _final: (done: (error?: Error | null) => void) => void;
@@ -49,12 +62,76 @@ interface PackInternals {
   _encodePax: (header: TarHeader) => void;
 }
 
-/** An extracting stream whose headers have one character a byte. */
-export function extractBytes(): Extract {
+/** Takes a member's contents. */
+interface MemberContents {
+  write(chunk: Uint8Array): void;
+  /** After the last chunk. */
+  end(): void;
+}
+
+/**
+ * An archive in chunks, as its members; headers have one character a byte. tar-stream's own parser, without
+ * its streams: these made a stream and half a dozen promises for each member, which took as long as all the
+ * system calls for it. Here all that is in a chunk is done when write() returns.
+ */
+export class TarParser {
+  readonly #extract: ExtractInternals;
+
+  /** `begin` is told of each member; what it throws, write() throws. */
+  constructor(begin: (header: TarHeader) => MemberContents | undefined) {
+    const extract = extractBytes();
+    this.#extract = extract;
+    let contents: MemberContents | undefined;
+    let size = 0;
+    extract._createStream = () => ({
+      push: (chunk) => {
+        if (chunk) contents?.write(chunk);
+        else contents?.end();
+        return true;
+      },
+      _detach: () => {
+        extract._stream = null;
+        extract._missing = -size & (BLOCK_SIZE - 1);
+      },
+    });
+    extract.on("entry", (header) => {
+      // Nobody is waited for: the next header may be read as soon as these contents have ended.
+      extract._locked = false;
+      size = header.size ?? 0;
+      contents = begin(header);
+      if (extract._stream === null) contents?.end();
+    });
+  }
+
+  /** Throws for what is no archive, and what `begin` and the contents throw; it is of no use then. */
+  write(chunk: Uint8Array): void {
+    const { _buffer: buffer } = this.#extract;
+    buffer.push(chunk);
+    this.#call((done) => {
+      this.#extract._callback = done;
+      this.#extract._update();
+    });
+  }
+
+  /** After the last chunk. Throws where the archive should go on. */
+  end(): void {
+    this.#call((done) => this.#extract._final(done));
+  }
+
+  #call(step: (done: (error?: Error | null) => void) => void): void {
+    let failure: Error | null | undefined;
+    step((error) => {
+      failure = error;
+    });
+    if (failure) throw failure;
+  }
+}
+
+/** tar-stream's parser, whose headers have one character a byte. */
+function extractBytes(): ExtractInternals {
   const options = { filenameEncoding: "latin1" } as Parameters<typeof tar.extract>[0];
-  const stream = tar.extract(options);
-  const internals = stream as unknown as ExtractInternals;
-  const decodeOther = internals._decodeLongHeader.bind(stream);
+  const internals = tar.extract(options) as unknown as ExtractInternals;
+  const decodeOther = internals._decodeLongHeader.bind(internals);
   internals._decodeLongHeader = (bytes) => {
     const { type } = internals._header;
     if (type === "pax-header") internals._pax = { ...internals._paxGlobal, ...decodePax(bytes) };
@@ -62,7 +139,7 @@ export function extractBytes(): Extract {
     else decodeOther(bytes);
   };
   readOldSparse(internals);
-  return stream;
+  return internals;
 }
 
 /**

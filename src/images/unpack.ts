@@ -2,13 +2,12 @@
  * A tar stream, unpacked into a directory while its digest is taken.
  */
 import { createHash } from "node:crypto";
-import { Readable, Transform } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { addAbortSignal, Readable } from "node:stream";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { parseEntry } from "./entry.ts";
 import { invalid } from "./invalid-member.ts";
 import { LayerWriter, type WriteOptions } from "./layer-writer.ts";
-import { extractBytes, type TarHeader } from "./tar-bytes.ts";
+import { type TarHeader, TarParser } from "./tar-bytes.ts";
 
 export interface UnpackedLayer {
   /** Digest of the uncompressed tar stream: the layer's diff id. */
@@ -49,30 +48,20 @@ export async function unpackTar(
 ): Promise<UnpackedLayer> {
   const digest = createHash("sha256");
   let size = 0;
-  const measured = new Transform({
-    transform(chunk: Uint8Array, _encoding, done) {
+  using writer = new LayerWriter(root, write);
+  const parser = new TarParser(memberWriter(writer, limits));
+  try {
+    for await (const chunk of abortable(source, signal)) {
       digest.update(chunk);
       size += chunk.length;
-      done(size > limits.maxBytes ? tooLarge(limits.maxBytes) : null, chunk);
-    },
-    flush(done) {
-      // umoci insert leaves out the last member's padding. Of a digest that is known nothing is cut off.
-      const missing = diffId === undefined ? 0 : -size & (BLOCK_BYTES - 1);
-      done(null, missing === 0 ? undefined : new Uint8Array(missing));
-    },
-  });
-  const extract = extractBytes();
-  using writer = new LayerWriter(root, write);
-  // A member that cannot be written ends the stream, which then complains of that: the reason comes first.
-  const writing = writeEntries(extract as unknown as AsyncIterable<Member>, writer, limits);
-  const reading = pipeline(
-    Readable.from(source, { objectMode: false }),
-    measured,
-    extract as unknown as NodeJS.WritableStream,
-    signal ? { signal } : {},
-  );
-  for (const end of await Promise.allSettled([writing, reading])) {
-    if (end.status === "rejected") throw describeFailure(end.reason, signal);
+      if (size > limits.maxBytes) throw tooLarge(limits.maxBytes);
+      parser.write(chunk);
+    }
+    // umoci insert leaves out the last member's padding. Of a digest that is known nothing is cut off.
+    if (diffId !== undefined) parser.write(new Uint8Array(-size & (BLOCK_BYTES - 1)));
+    parser.end();
+  } catch (error) {
+    throw describeFailure(error, signal);
   }
   const implied = writer.finish();
   const found = `sha256:${digest.digest("hex")}`;
@@ -80,23 +69,26 @@ export async function unpackTar(
   return { diffId: found, size, implied };
 }
 
-/** A member's contents, with its header. */
-type Member = AsyncIterable<Uint8Array> & { readonly header: TarHeader };
-
-async function writeEntries(
-  extract: AsyncIterable<Member>,
-  writer: LayerWriter,
-  { maxEntries, maxBytes }: UnpackLimits,
-): Promise<void> {
+function memberWriter(writer: LayerWriter, { maxEntries, maxBytes }: UnpackLimits) {
   let count = 0;
-  for await (const member of extract) {
+  return (header: TarHeader) => {
     count += 1;
     if (count > maxEntries) throw invalid("…", `is one too many: more than ${maxEntries}`);
-    const entry = parseEntry(member.header);
+    const entry = parseEntry(header);
     // Its holes cost nothing here, but whoever reads it reads them.
     if (entry.sparse && entry.sparse.size > maxBytes) throw tooLarge(maxBytes);
-    await writer.write(entry, member);
-  }
+    return writer.begin(entry);
+  };
+}
+
+/** Ends with an error as soon as the signal says so, whatever the source is waiting for. */
+function abortable(
+  source: Readable | AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncIterable<Uint8Array> {
+  if (!signal) return source;
+  const stream = source instanceof Readable ? source : Readable.from(source, { objectMode: false });
+  return addAbortSignal(signal, stream);
 }
 
 const BLOCK_BYTES = 512;
