@@ -75,13 +75,15 @@ bool act_await_frozen(const struct scene *scene, const char *const *operands)
 /* The descriptor is the process's whose start time is looked at after it was opened, whoever has the pid then. */
 bool act_signal(const struct scene *scene, const char *const *operands)
 {
+	const bool given = strcmp(operands[2], "given") == 0;
+	const int number = atoi(given ? scene->call->signal : operands[2]);
 	int pidfd = (int)syscall(SYS_pidfd_open, atoi(operands[0]), 0);
 	bool sent;
 
 	if (pidfd < 0)
 		return false;
 	sent = check_alive(scene, operands) &&
-	       syscall(SYS_pidfd_send_signal, pidfd, atoi(scene->call->signal), NULL, 0) == 0;
+	       syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) == 0;
 	close(pidfd);
 	return sent;
 }

@@ -40,7 +40,7 @@ static const struct instruction instructions[] = {
 	{ "print", ACTION, 1, act_print },
 	{ "write", ACTION, 2, act_write },
 	{ "await-frozen", ACTION, 1, act_await_frozen },
-	{ "signal", ACTION, 2, act_signal },
+	{ "signal", ACTION, 3, act_signal },
 	{ "release", ACTION, 2, act_release },
 	{ "remove-cgroup", ACTION, 1, act_remove_cgroup },
 	{ "remove-records", ACTION, 0, act_remove_records },

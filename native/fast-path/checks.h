@@ -7,7 +7,7 @@
 
 #include "cases.h"
 
-#define OPERANDS_MAX 2
+#define OPERANDS_MAX 3
 
 bool check_boot(const struct scene *scene, const char *const *operands);
 bool check_another_boot(const struct scene *scene, const char *const *operands);

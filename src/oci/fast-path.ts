@@ -27,7 +27,7 @@ export type Check =
   | readonly ["thawed" | "unpopulated", cgroup: string]
   | readonly ["frozen", cgroup: string]
   /** The operand behind the id. */
-  | readonly ["signal-is", number: string]
+  | readonly ["signal-is", name: string]
   | readonly ["signal-is-a-number"]
   /** In the caller's environment; empty is as good as unset. */
   | readonly ["unset", name: string];
@@ -36,8 +36,8 @@ export type Action =
   | readonly ["print", text: string]
   | readonly ["write", path: string, text: string]
   | readonly ["await-frozen", cgroup: string]
-  /** The signal that the call names, to the process that was just looked at. */
-  | readonly ["signal", pid: string, startTime: string]
+  /** To the process that was just looked at; "given" is the number that the call has. */
+  | readonly ["signal", pid: string, startTime: string, number: string]
   /** Lets the process that waits at the first FIFO go on, and learns from the second that it did. */
   | readonly ["release", execFifo: string, resultFifo: string]
   /** One that has nothing below it, or that is gone. */
@@ -139,22 +139,32 @@ function freezerCases(record: CreatedRecord): Case[] {
   ];
 }
 
+/** What engines send by name; by number they send any. */
+const NAMED_SIGNALS = [
+  ["KILL", "9"],
+  ["SIGKILL", "9"],
+  ["TERM", "15"],
+  ["SIGTERM", "15"],
+] as const;
+
 function killCases(record: CreatedRecord): Case[] {
   const { cgroup, init, bootId } = record;
+  const signal = (check: Check, number: string): Case => ({
+    ...{ command: "kill", flags: "", checks: [...lives(record), check] },
+    actions: [["signal", String(init.pid), init.startTime, number]],
+  });
+  const killAll = (name: string): Case => ({
+    ...{ command: "kill", flags: "--all" },
+    checks: [
+      ["boot", bootId],
+      ["signal-is", name],
+    ],
+    actions: [["write", `${cgroup}/cgroup.kill`, "1"]],
+  });
   return [
-    {
-      ...{ command: "kill", flags: "" },
-      checks: [...lives(record), ["signal-is-a-number"]],
-      actions: [["signal", String(init.pid), init.startTime]],
-    },
-    {
-      ...{ command: "kill", flags: "--all" },
-      checks: [
-        ["boot", bootId],
-        ["signal-is", "9"],
-      ],
-      actions: [["write", `${cgroup}/cgroup.kill`, "1"]],
-    },
+    signal(["signal-is-a-number"], "given"),
+    ...NAMED_SIGNALS.map(([name, number]) => signal(["signal-is", name], number)),
+    ...["9", "KILL", "SIGKILL"].map(killAll),
   ];
 }
 

@@ -422,11 +422,16 @@ describe("tsrun-oci-fast, actions", options, () => {
       assert.equal(String((await once(output, "data"))[0]), "ready\n");
       const pid = child.pid as number;
       const { startTime = "" } = readProcessIdentity(pid) ?? {};
-      assert.equal(does(["signal", String(pid), `${startTime}0`], ["kill", "c1", "9"]), false);
-      assert.equal(does(["signal", String(pid), startTime], ["kill", "c1", "10"]), true);
+      assert.equal(
+        does(["signal", String(pid), `${startTime}0`, "given"], ["kill", "c1", "9"]),
+        false,
+      );
+      assert.equal(does(["signal", String(pid), startTime, "given"], ["kill", "c1", "10"]), true);
+      assert.equal(String((await once(output, "data"))[0]), "got\n");
+      assert.equal(does(["signal", String(pid), startTime, "10"], ["kill", "c1", "KILL"]), true);
       assert.equal(String((await once(output, "data"))[0]), "got\n");
       await end(child);
-      assert.equal(does(["signal", String(pid), startTime], ["kill", "c1", "9"]), false);
+      assert.equal(does(["signal", String(pid), startTime, "9"], ["kill", "c1", "9"]), false);
     } finally {
       await end(child);
     }

@@ -11,14 +11,12 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
-  rmdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hasErrno } from "../../src/base/errors.ts";
 import { defaultSpec } from "../../src/oci/default-spec.ts";
 import { readHierarchy, removeCgroup } from "../../src/runtime/index.ts";
 import { busyboxRoot } from "./roots.ts";
@@ -54,7 +52,8 @@ export class OciBundle implements AsyncDisposable {
   private constructor(base: string) {
     this.base = base;
     this.root = join(base, "run");
-    this.#cgroup = `/tsrun-oci-test-${process.pid}`;
+    // Not shared with other bundles: who ends removes it, and another might just be making its own below.
+    this.#cgroup = `/tsrun-oci-test-${base.slice(-6)}`;
   }
 
   static async create(change: (config: Config) => void = () => {}): Promise<OciBundle> {
@@ -69,14 +68,14 @@ export class OciBundle implements AsyncDisposable {
   }
 
   write(config: Config): void {
-    config.linux.cgroupsPath ??= `${this.#cgroup}/${this.base.slice(-6)}`;
+    config.linux.cgroupsPath ??= `${this.#cgroup}/c`;
     mkdirSync(this.base, { recursive: true });
     writeFileSync(join(this.base, "config.json"), JSON.stringify(config));
   }
 
   /** The cgroup's directory on this host. */
   cgroup(): string {
-    return `${readHierarchy().mountPoint}${this.#cgroup}/${this.base.slice(-6)}`;
+    return `${readHierarchy().mountPoint}${this.#cgroup}/c`;
   }
 
   async call(args: readonly string[], options: CallOptions = {}): Promise<CallResult> {
@@ -122,8 +121,7 @@ export class OciBundle implements AsyncDisposable {
     for (const id of this.#ids) {
       if (existsSync(join(this.root, id))) await this.call(["delete", "--force", id]);
     }
-    await removeCgroup(this.cgroup());
-    removeIfEmpty(`${readHierarchy().mountPoint}${this.#cgroup}`);
+    await removeCgroup(`${readHierarchy().mountPoint}${this.#cgroup}`);
     rmSync(this.base, { recursive: true, force: true });
   }
 }
@@ -135,13 +133,4 @@ export function installWithoutFastPath(folder: string): string {
   const program = join(folder, "bin/tsrun-oci");
   copyFileSync(TSRUN_OCI, program);
   return program;
-}
-
-/** The cgroup above the bundles' own: another bundle may still be using it. */
-function removeIfEmpty(cgroup: string): void {
-  try {
-    rmdirSync(cgroup);
-  } catch (error) {
-    if (!hasErrno(error, "ENOENT") && !hasErrno(error, "EBUSY")) throw error;
-  }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Case, encodeFastPath, planFastPath } from "../../../src/oci/fast-path.ts";
+import { type Case, type Check, encodeFastPath, planFastPath } from "../../../src/oci/fast-path.ts";
 import type { CreatedRecord } from "../../../src/oci/records.ts";
 
 const RECORD: CreatedRecord = {
@@ -81,21 +81,26 @@ describe("planFastPath", () => {
     );
   });
 
-  it("signals the first process by number, and kills them all", () => {
+  it("signals the first process by number or by a frequent name, and kills them all", () => {
+    const sent = (check: Check, number: string) => ({
+      ...{ command: "kill", flags: "", checks: [...LIVES, check] },
+      actions: [["signal", "8", "80", number]],
+    });
+    const killed = (name: string) => ({
+      ...{ command: "kill", flags: "--all" },
+      checks: [
+        ["boot", "b00t"],
+        ["signal-is", name],
+      ],
+      actions: [["write", "/cg/c1/cgroup.kill", "1"]],
+    });
     assert.deepEqual(cases("kill"), [
-      {
-        ...{ command: "kill", flags: "" },
-        checks: [...LIVES, ["signal-is-a-number"]],
-        actions: [["signal", "8", "80"]],
-      },
-      {
-        ...{ command: "kill", flags: "--all" },
-        checks: [
-          ["boot", "b00t"],
-          ["signal-is", "9"],
-        ],
-        actions: [["write", "/cg/c1/cgroup.kill", "1"]],
-      },
+      sent(["signal-is-a-number"], "given"),
+      sent(["signal-is", "KILL"], "9"),
+      sent(["signal-is", "SIGKILL"], "9"),
+      sent(["signal-is", "TERM"], "15"),
+      sent(["signal-is", "SIGTERM"], "15"),
+      ...["9", "KILL", "SIGKILL"].map(killed),
     ]);
   });
 
