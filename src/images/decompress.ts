@@ -45,8 +45,13 @@ function compressionOf(head: Buffer): Compression {
 
 function decompressAs(compression: Compression, bytes: AsyncIterable<Uint8Array>): Readable {
   if (compression === "none") return Readable.from(bytes, { objectMode: false });
-  // Node's zlib works in a thread of its own, but only as long as there is room for what it makes.
-  const options = { chunkSize: OUTPUT_CHUNK_BYTES, readableHighWaterMark: 2 * OUTPUT_CHUNK_BYTES };
+  // Node's zlib works in a thread of its own, but only while it has more to take and room for what it makes.
+  const highWaterMark = 2 * OUTPUT_CHUNK_BYTES;
+  const options = {
+    chunkSize: OUTPUT_CHUNK_BYTES,
+    readableHighWaterMark: highWaterMark,
+    writableHighWaterMark: highWaterMark,
+  };
   // The end of a pipeline gives the error of whatever failed in it.
   const ignore = () => {};
   if (compression === "gzip") return pipeline(bytes, createGunzip(options), ignore);

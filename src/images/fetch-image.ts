@@ -72,11 +72,15 @@ export async function fetchImage(
   using work = await claimWork(store);
   const digests = [digestOf(document.bytes), ...blobDigests(manifest)];
   work.need(digests);
+  await using threads = new UnpackPool();
+  if (manifest.layers.some((layer) => isWorthAThread(layer) && !store.hasBlob(layer.digest))) {
+    threads.prepare();
+  }
   const configBytes = await fetchConfig(store, manifest.config, blobs);
   const keys = layerKeys({ config: parseImageConfig(configBytes, manifest) });
   work.need([...digests, ...keys.flatMap(({ diffId, chainId }) => [diffId, chainId])]);
-  await using threads = new UnpackPool();
   await fetchLayers({ store, work, threads, blobs, options }, manifest, keys);
+  threads.end();
   const { name, source } = options;
   return store.locked(() =>
     store.put({
@@ -86,6 +90,10 @@ export async function fetchImage(
       ...(source === undefined ? {} : { source }),
     }),
   );
+}
+
+function isWorthAThread({ size }: Descriptor): boolean {
+  return size >= WORTH_A_THREAD_BYTES;
 }
 
 function blobDigests({ config, layers }: ImageManifest): readonly string[] {
@@ -177,7 +185,7 @@ async function fetchLayer(fetching: Fetching, wanted: WantedLayer): Promise<stri
       report(fetching, wanted, "exists", descriptor.size);
       return there;
     }
-    fetched = await unpackLayer(fetching, wanted, storedBytes(store, descriptor));
+    fetched = await unpackLayer(fetching, wanted, storedBlob(store, descriptor));
   }
   const { directory: unpacked, layer } = fetched;
   const directory = await store.locked(() =>
@@ -233,8 +241,10 @@ async function fetchBlob(
   const { store, blobs } = fetching;
   const { descriptor } = wanted;
   const isStored = store.hasBlob(descriptor.digest);
-  const bytes = isStored ? storedBytes(store, descriptor) : ingest.bytes(blobs);
-  const unpacked = await unpackLayer(fetching, wanted, bytes);
+  const blob = isStored
+    ? storedBlob(store, descriptor)
+    : { file: ingest.path, bytes: ingest.bytes(blobs) };
+  const unpacked = await unpackLayer(fetching, wanted, blob);
   if (!isStored) await ingest.finish();
   const { directory, layer } = unpacked;
   if (leansOnOthers(layer)) return unpacked;
@@ -243,10 +253,20 @@ async function fetchBlob(
   return { kind: "placed", directory: kept, isNew: true };
 }
 
+/** A layer's archive, and the file that its bytes are in as they come. */
+interface LayerBlob {
+  readonly file: string;
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
+function storedBlob(store: ImageStore, descriptor: Descriptor): LayerBlob {
+  return { file: store.blobPath(descriptor.digest), bytes: storedBytes(store, descriptor) };
+}
+
 async function unpackLayer(
   fetching: Fetching,
   wanted: WantedLayer,
-  bytes: AsyncIterable<Uint8Array>,
+  { file, bytes }: LayerBlob,
 ): Promise<UnpackedHere> {
   const { work, threads, options } = fetching;
   const { key, at } = wanted;
@@ -261,9 +281,9 @@ async function unpackLayer(
     ...(limits ? { limits } : {}),
     ...(signal ? { signal } : {}),
   };
-  const layer = await (wanted.descriptor.size < WORTH_A_THREAD_BYTES
-    ? unpackArchive(archive, directory, how)
-    : threads.unpack(archive, { directory, ...how }));
+  const layer = await (isWorthAThread(wanted.descriptor)
+    ? threads.unpack(archive, { file, directory, ...how })
+    : unpackArchive(archive, directory, how));
   undo.keep();
   return { kind: "unpacked", directory, layer };
 }

@@ -36,7 +36,8 @@ export class Ingest implements Disposable {
   readonly #store: ImageStore;
   readonly #descriptor: Descriptor;
   readonly #lock: number;
-  readonly #path: string;
+  /** The file that the bytes are in as soon as they come. */
+  readonly path: string;
   #isWhole: boolean = false;
   /** It runs while the layer's last files are unpacked. */
   #flushed: Promise<void> | undefined;
@@ -45,7 +46,7 @@ export class Ingest implements Disposable {
     this.#store = store;
     this.#descriptor = descriptor;
     this.#lock = lock;
-    this.#path = ingestPath(store, descriptor.digest);
+    this.path = ingestPath(store, descriptor.digest);
   }
 
   /** Waits until nobody else is at this blob. Rejects with ABORTED. */
@@ -71,16 +72,16 @@ export class Ingest implements Disposable {
 
   /** Bytes that an earlier pull has left. */
   get resumable(): number {
-    return statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
+    return statSync(this.path, { throwIfNoEntry: false })?.size ?? 0;
   }
 
   /** All bytes of the blob, as they come: those that are here already, then the source's. */
   async *bytes(source: BlobSource): AsyncGenerator<Uint8Array, void, undefined> {
     const hash = createHash("sha256");
-    const fd = openSync(this.#path, O_RDWR | O_CREAT, 0o600);
+    const fd = openSync(this.path, O_RDWR | O_CREAT, 0o600);
     try {
       const offset = this.#reusable(fd);
-      for await (const chunk of readChunks(this.#path, offset)) {
+      for await (const chunk of readChunks(this.path, offset)) {
         hash.update(chunk);
         yield chunk;
       }
@@ -90,7 +91,7 @@ export class Ingest implements Disposable {
         yield chunk;
       }
       this.#isWhole = true;
-      this.#flushed = flush(this.#path);
+      this.#flushed = flush(this.path);
       this.#flushed.catch(() => {}); // finish() tells it
     } catch (error) {
       // A full disk needs the room.
@@ -106,13 +107,13 @@ export class Ingest implements Disposable {
     if (!this.#isWhole) throw new Error("a blob was not read to its end");
     await this.#flushed;
     faultPoint();
-    renameSync(this.#path, this.#store.blobPath(this.#descriptor.digest));
+    renameSync(this.path, this.#store.blobPath(this.#descriptor.digest));
     faultPoint();
   }
 
   /** Forgets what has come: wrong bytes stay wrong. */
   discard(): void {
-    rmSync(this.#path, { force: true });
+    rmSync(this.path, { force: true });
   }
 
   [Symbol.dispose](): void {

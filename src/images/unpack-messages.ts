@@ -6,20 +6,21 @@ import { type ErrorCode, TsrunError } from "../base/errors.ts";
 import type { UnpackedLayer, UnpackLimits } from "./unpack.ts";
 
 export type ToUnpacker =
-  /** Begins a layer; its bytes follow. */
+  /** Begins a layer, whose archive is in the file, or will be. */
   | {
       readonly kind: "unpack";
+      readonly file: string;
       readonly directory: string;
       readonly diffId: string;
       readonly limits?: UnpackLimits;
     }
-  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  /** The file has its first so many bytes now. */
+  | { readonly kind: "bytes"; readonly length: number }
+  /** Those were all. */
   | { readonly kind: "end" }
   | { readonly kind: "abort" };
 
 export type FromUnpacker =
-  /** So many bytes are done with: there is room for more. */
-  | { readonly kind: "taken"; readonly bytes: number }
   | { readonly kind: "unpacked"; readonly layer: UnpackedLayer }
   | { readonly kind: "failed"; readonly error: SentError };
 

@@ -1,6 +1,7 @@
 /**
  * Threads that unpack layers, several at once. The bytes stay with the caller, who stores them and takes
- * their digest; here they are handed on, never more at a time than a thread needs to be busy.
+ * their digest; a thread reads them from the file that they were just written to, and is told how long
+ * that is. So nobody waits for it, and none of them is in memory twice.
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -13,17 +14,16 @@ import { decodeError, type FromUnpacker, type ToUnpacker } from "./unpack-messag
 /** dist/ has it as a file of its own; in src/ Node takes the types away. */
 const MODULE = import.meta.filename.endsWith(".ts") ? "unpack-worker.ts" : "unpack-worker.cjs";
 
-/**
- * Compressed bytes on their way to a thread: enough for the time in which it is told of the next. What
- * waits for longer than two collections (release-buffers.ts) would be kept until a great one.
- */
-const MOST_ON_THE_WAY = 1 << 18;
+/** A thread is told of so many more, after the first: each time costs two threads a turn. */
+const STEP_BYTES = 128 * 1024;
 
 /** Of what a thread makes, nearly nothing lives for longer than its chunk. */
 const LIMITS = { maxYoungGenerationSizeMb: 4 };
 
 export interface UnpackJob extends UnpackArchiveOptions {
   readonly directory: string;
+  /** Where the archive lies, or is just coming to. */
+  readonly file: string;
 }
 
 /**
@@ -35,9 +35,20 @@ export class UnpackPool implements AsyncDisposable {
   readonly #idle: Worker[] = [];
   readonly #all = new Set<Worker>();
 
+  /** Starts one of them, which takes it 50 ms, for a layer that is going to come. */
+  prepare(): void {
+    if (this.#all.size === 0) this.#idle.push(this.#start());
+  }
+
+  /** No more layers: they may end while something else is done. Disposing waits for that. */
+  end(): void {
+    for (const worker of this.#all) void worker.terminate();
+  }
+
   /**
-   * Unpacks a plain or compressed archive into the directory. Throws as unpackTar does, and what `bytes`
-   * throws; nothing is written into the directory any more when it has ended.
+   * Unpacks a plain or compressed archive into the directory. `bytes` are the file's, and in it when they
+   * come. Throws as unpackTar does, and what `bytes` throws; nothing is written into the directory any
+   * more when it has ended.
    */
   unpack(bytes: AsyncIterable<Uint8Array>, job: UnpackJob): Promise<UnpackedLayer> {
     return this.#turns.take(() => this.#unpack(bytes, job));
@@ -77,8 +88,6 @@ class Unpacking {
   readonly #job: UnpackJob;
   readonly #end = Promise.withResolvers<UnpackedLayer>();
   #hasFailed: boolean = false;
-  #onTheWay = 0;
-  #wake: () => void = () => {};
 
   constructor(worker: Worker, job: UnpackJob) {
     this.#worker = worker;
@@ -87,14 +96,14 @@ class Unpacking {
   }
 
   async run(bytes: AsyncIterable<Uint8Array>): Promise<UnpackedLayer> {
-    const { signal, directory, diffId, limits } = this.#job;
+    const { signal, file, directory, diffId, limits } = this.#job;
     const abort = () => this.#send({ kind: "abort" });
     this.#worker.on("message", this.#receive);
     this.#worker.on("error", this.#fail);
     this.#worker.on("exit", this.#lose);
     signal?.addEventListener("abort", abort);
     try {
-      this.#send({ kind: "unpack", directory, diffId, ...(limits ? { limits } : {}) });
+      this.#send({ kind: "unpack", file, directory, diffId, ...(limits ? { limits } : {}) });
       if (signal?.aborted) abort();
       await this.#pass(bytes);
       return await this.#end.promise;
@@ -107,15 +116,17 @@ class Unpacking {
   }
 
   async #pass(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+    let length = 0;
+    let told = 0;
     try {
       for await (const chunk of bytes) {
-        if (this.#hasFailed) return;
-        // A copy of its own: a view would be sent with all the memory behind it.
-        const copy = new Uint8Array(chunk);
-        this.#onTheWay += copy.length;
-        this.#send({ kind: "bytes", bytes: copy }, [copy.buffer]);
-        while (this.#onTheWay > MOST_ON_THE_WAY && !this.#hasFailed) await this.#room();
+        if (this.#hasFailed || this.#job.signal?.aborted) return;
+        length += chunk.length;
+        if (told > 0 && length - told < STEP_BYTES) continue;
+        told = length;
+        this.#send({ kind: "bytes", length });
       }
+      this.#send({ kind: "bytes", length });
       this.#send({ kind: "end" });
     } catch (error) {
       this.#send({ kind: "abort" });
@@ -124,31 +135,18 @@ class Unpacking {
     }
   }
 
-  #room(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-  }
-
-  #send(message: ToUnpacker, transfer: readonly ArrayBuffer[] = []): void {
-    this.#worker.postMessage(message, transfer);
+  #send(message: ToUnpacker): void {
+    this.#worker.postMessage(message);
   }
 
   readonly #receive = (message: FromUnpacker): void => {
-    if (message.kind === "taken") {
-      this.#onTheWay -= message.bytes;
-      this.#wake();
-    } else if (message.kind === "unpacked") {
-      this.#end.resolve(message.layer);
-    } else {
-      this.#fail(decodeError(message.error));
-    }
+    if (message.kind === "unpacked") this.#end.resolve(message.layer);
+    else this.#fail(decodeError(message.error));
   };
 
   readonly #fail = (error: unknown): void => {
     this.#hasFailed = true;
     this.#end.reject(error);
-    this.#wake();
   };
 
   readonly #lose = (): void => this.#fail(new Error("the thread that unpacks a layer has ended"));

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import {
+  appendFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -48,17 +49,28 @@ describe("threads that unpack", () => {
     return join(directory, name);
   }
 
-  async function* inPieces(bytes: Buffer, before?: () => Promise<void>) {
+  /** Writes the archive piece by piece into a file, and tells of each that is there. */
+  async function* inPieces(bytes: Buffer, file: string, before?: () => Promise<void>) {
     for (let at = 0; at < bytes.length; at += 65_536) {
       if (at > 0) await before?.();
-      yield bytes.subarray(at, at + 65_536);
+      const piece = bytes.subarray(at, at + 65_536);
+      appendFileSync(file, piece);
+      yield piece;
     }
+  }
+
+  function job(name: string, archive: Buffer) {
+    return { directory: place(name), file: fileOf(name), diffId: digestOf(archive) };
+  }
+
+  function fileOf(name: string): string {
+    return join(directory, `${name}.tar`);
   }
 
   it("work at the same time", async () => {
     // Each archive ends only when files of both are there.
     const bodies = ["one", "two"].map((name) => ({ name, body: randomBytes(LARGE) }));
-    const places = bodies.map(({ name }) => place(name));
+    const places = bodies.map(({ name }) => join(directory, name));
     const both = async () => {
       const deadline = Date.now() + 20_000;
       while (!places.every((path, at) => existsSync(join(path, bodies[at]?.name ?? "")))) {
@@ -67,10 +79,9 @@ describe("threads that unpack", () => {
       }
     };
     const unpacked = await Promise.all(
-      bodies.map(async (member, at) => {
+      bodies.map(async (member) => {
         const tar = await tarOf([member]);
-        const job = { directory: places[at] ?? "", diffId: digestOf(tar) };
-        return pool.unpack(inPieces(tar, both), job);
+        return pool.unpack(inPieces(tar, fileOf(member.name), both), job(member.name, tar));
       }),
     );
     for (const [at, { name, body }] of bodies.entries()) {
@@ -81,24 +92,18 @@ describe("threads that unpack", () => {
 
   it("say why they refuse an archive, and take the next", async () => {
     const hostile = await tarOf([{ name: "../outside", body: randomBytes(LARGE) }]);
-    const refused = pool.unpack(inPieces(hostile), {
-      directory: place("hostile"),
-      diffId: digestOf(hostile),
-    });
+    const refused = pool.unpack(inPieces(hostile, fileOf("hostile")), job("hostile", hostile));
     await assert.rejects(refused, (error) => {
       assert.ok(error instanceof TsrunError && error.hint !== undefined);
       return refuses("IMAGE_INVALID", /leads outside/)(error);
     });
     assert.ok(!existsSync(join(directory, "outside")));
     const good = await tarOf([{ name: "file", body: "x" }]);
-    const { diffId } = await pool.unpack(inPieces(good), {
-      directory: place("good"),
-      diffId: digestOf(good),
-    });
+    const { diffId } = await pool.unpack(inPieces(good, fileOf("good")), job("good", good));
     assert.equal(diffId, digestOf(good));
-    const wrong = { directory: place("wrong"), diffId: digestOf(hostile) };
+    const wrong = { ...job("wrong", good), diffId: digestOf(hostile) };
     await assert.rejects(
-      pool.unpack(inPieces(good), wrong),
+      pool.unpack(inPieces(good, fileOf("wrong")), wrong),
       refuses("IMAGE_INVALID", /unpacks to/),
     );
   });
@@ -107,32 +112,52 @@ describe("threads that unpack", () => {
     const tar = await tarOf([{ name: "file", body: randomBytes(LARGE) }]);
     const broken = new TsrunError("REGISTRY_UNAVAILABLE", "it hung up");
     async function* breaking() {
-      yield* inPieces(tar.subarray(0, LARGE / 2));
+      yield* inPieces(tar.subarray(0, LARGE / 2), fileOf("broken"));
       throw broken;
     }
-    const job = { directory: place("broken"), diffId: digestOf(tar) };
-    await assert.rejects(pool.unpack(breaking(), job), (error) => error === broken);
+    await assert.rejects(pool.unpack(breaking(), job("broken", tar)), (error) => error === broken);
   });
 
   it("stop when they are told to", async () => {
     const tar = await tarOf([{ name: "file", body: randomBytes(LARGE) }]);
     const controller = new AbortController();
     async function* endless() {
-      yield* inPieces(tar.subarray(0, LARGE / 2));
+      yield* inPieces(tar.subarray(0, LARGE / 2), fileOf("aborted"));
       controller.abort();
-      // A source that knows nothing of the signal: the thread must end it.
-      for (;;) yield Buffer.alloc(65_536);
+      // A source that knows nothing of the signal.
+      for (;;) yield* inPieces(Buffer.alloc(65_536), fileOf("aborted"));
     }
-    const job = { directory: place("aborted"), diffId: digestOf(tar), signal: controller.signal };
-    await assert.rejects(pool.unpack(endless(), job), refuses("ABORTED"));
-    const late = { ...job, directory: place("late") };
-    await assert.rejects(pool.unpack(inPieces(tar), late), refuses("ABORTED"));
+    const { signal } = controller;
+    const aborted = pool.unpack(endless(), { ...job("aborted", tar), signal });
+    await assert.rejects(aborted, refuses("ABORTED"));
+    const late = pool.unpack(inPieces(tar, fileOf("late")), { ...job("late", tar), signal });
+    await assert.rejects(late, refuses("ABORTED"));
   });
 
   it("keep the kernel's error", async () => {
     const tar = await tarOf([{ name: "file", body: "x" }]);
-    const job = { directory: join(directory, "missing"), diffId: digestOf(tar) };
-    await assert.rejects(pool.unpack(inPieces(tar), job), (error) => hasErrno(error, "ENOENT"));
+    const missing = { ...job("there", tar), directory: join(directory, "missing") };
+    const refused = pool.unpack(inPieces(tar, missing.file), missing);
+    await assert.rejects(refused, (error) => hasErrno(error, "ENOENT"));
+  });
+
+  it("refuse a file that is shorter than they were told", async () => {
+    const tar = await tarOf([{ name: "file", body: randomBytes(LARGE) }]);
+    writeFileSync(fileOf("short"), tar.subarray(0, LARGE / 2));
+    async function* untrue() {
+      yield tar;
+    }
+    await assert.rejects(pool.unpack(untrue(), job("short", tar)), /is shorter than/);
+  });
+
+  it("may be started before there is anything to do, and end without", async () => {
+    pool.prepare();
+    pool.prepare();
+    const tar = await tarOf([{ name: "file", body: "x" }]);
+    await pool.unpack(inPieces(tar, fileOf("first")), job("first", tar));
+    pool.end();
+    await using idle = new UnpackPool();
+    idle.prepare();
   });
 });
 
