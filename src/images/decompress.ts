@@ -12,7 +12,7 @@ const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 /** The first of a zstd file's frames may be one that is to be skipped. */
 const ZSTD_SKIPPABLE = 0x184d2a50;
 const TAR_MAGIC_OFFSET = 257;
-const OUTPUT_CHUNK_BYTES = 256 * 1024;
+const OUTPUT_CHUNK_BYTES = 512 * 1024;
 
 export type Compression = "none" | "gzip" | "zstd";
 

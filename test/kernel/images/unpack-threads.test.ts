@@ -195,6 +195,26 @@ describe("a pull of large layers", () => {
     }
   });
 
+  it("starts no thread for layers that are there, or small", async () => {
+    let started = 0;
+    const count = () => {
+      started += 1;
+    };
+    process.on("worker", count);
+    try {
+      await registry.publish("app:1", [[{ name: "small", body: "x" }]]);
+      await pull();
+      assert.equal(started, 0);
+      await registry.publish("app:1", [[large("file")]]);
+      await pull();
+      assert.equal(started, 1);
+      await pull();
+      assert.equal(started, 1);
+    } finally {
+      process.off("worker", count);
+    }
+  });
+
   it("keeps nothing of them where one is hostile", async () => {
     await registry.publish("app:1", [[large("good")], [large("../bad")], [large("other")]]);
     await assert.rejects(pull(), refuses("IMAGE_INVALID", /leads outside/));
