@@ -11,12 +11,28 @@ export interface UnpackArchiveOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Throws as unpackTar does. */
+/**
+ * Reads all of the bytes, also those behind the archive's end: who passes them on wants them whole. Throws
+ * as unpackTar does.
+ */
 export async function unpackArchive(
   bytes: AsyncIterable<Uint8Array>,
   directory: string,
   options: UnpackArchiveOptions,
 ): Promise<UnpackedLayer> {
-  const { tar } = await decompress(bytes);
-  return unpackTar(releasingBuffers(tar), openRoot(directory), { whiteouts: true, ...options });
+  const source = bytes[Symbol.asyncIterator]();
+  try {
+    const { tar } = await decompress(keptOpen(source));
+    const how = { whiteouts: true, ...options };
+    const layer = await unpackTar(releasingBuffers(tar), openRoot(directory), how);
+    while (!(await source.next()).done);
+    return layer;
+  } finally {
+    await source.return?.();
+  }
+}
+
+/** What a stream that has enough does not close. */
+function keptOpen(source: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => source.next() }) };
 }
