@@ -1,3 +1,4 @@
+// @no-vm: nothing in it depends on the machine.
 /**
  * tsrun-oci-fast by itself, under the sanitizers: what it does by a file of cases, and that all else reaches
  * the runtime, here an echo(1), as if it were not between. Needs root.
@@ -86,9 +87,9 @@ function does(action: Action, words: readonly string[] = ["state", "c1"]): boole
 }
 
 /** In a process group of its own. */
-function started(script: string): ChildProcess {
+function started(script: string, cwd = base): ChildProcess {
   const stdio = ["ignore", "pipe", "inherit"] as const;
-  return spawn("sh", ["-c", script], { cwd: dir, detached: true, stdio: [...stdio] });
+  return spawn("sh", ["-c", script], { cwd, detached: true, stdio: [...stdio] });
 }
 
 async function end(child: ChildProcess): Promise<void> {
@@ -297,15 +298,17 @@ describe("tsrun-oci-fast, checks", options, () => {
 
   it("tells a process from a zombie, and from another with its number", async () => {
     // What sleep is the parent of, it never collects. The name of the command is no help to find its end.
-    foresee();
     const name = join(base, "a) Z (b");
     symlinkSync("/bin/sleep", name);
-    const child = started(`true & echo $!; exec "${name}" 60`);
+    const child = started(`sleep 60 & echo $!; exec "${name}" 60`);
     try {
       const [line] = (await once(child.stdout as NonNullable<typeof child.stdout>, "data")) as [
         Buffer,
       ];
       const zombie = Number(line.toString());
+      const command = () => readFileSync(`/proc/${child.pid}/comm`, "utf8");
+      await until("its parent, which is a shell no more", () => command() === "a) Z (b\n");
+      process.kill(zombie, "SIGKILL");
       await until("the zombie", () => /\) Z /.test(readFileSync(`/proc/${zombie}/stat`, "latin1")));
       const identity = (pid: number) =>
         [String(pid), readProcessIdentity(pid)?.startTime ?? ""] as const;
@@ -407,7 +410,6 @@ describe("tsrun-oci-fast, actions", options, () => {
     const events = join(cgroup, "cgroup.events");
     writeFileSync(events, "frozen 0\n");
     assert.equal(does(["await-frozen", cgroup]), false);
-    foresee();
     const child = started(`sleep 0.1; echo "frozen 1" > ${events}`);
     assert.equal(does(["await-frozen", cgroup]), true);
     await end(child);
@@ -415,7 +417,6 @@ describe("tsrun-oci-fast, actions", options, () => {
   });
 
   it("signals a process, and no other that has its number", async () => {
-    foresee();
     const child = started('trap "echo got" USR1; echo ready; while :; do sleep 0.05; done');
     try {
       const output = child.stdout as NonNullable<typeof child.stdout>;
@@ -485,6 +486,7 @@ describe("tsrun-oci-fast, release", options, () => {
     execFileSync("mkfifo", [join(dir, "exec.fifo"), join(dir, "result.fifo")]);
     const child = started(
       `exec 3<>exec.fifo 4<>result.fifo; echo ready; dd bs=1 count=1 <&3 2>&-; ${script}`,
+      dir,
     );
     await once(child.stdout as NonNullable<typeof child.stdout>, "data");
     return child;

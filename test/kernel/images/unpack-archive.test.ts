@@ -1,3 +1,4 @@
+// @no-vm
 /** An archive and what is behind it, on their way into a directory. Needs root. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
