@@ -12,7 +12,9 @@ const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 /** The first of a zstd file's frames may be one that is to be skipped. */
 const ZSTD_SKIPPABLE = 0x184d2a50;
 const TAR_MAGIC_OFFSET = 257;
-const OUTPUT_CHUNK_BYTES = 512 * 1024;
+/** Packed bytes that may lie ready: what waits for longer than two collections is kept (release-buffers.ts). */
+const INPUT_BYTES = 128 * 1024;
+const OUTPUT_CHUNK_BYTES = 256 * 1024;
 
 export type Compression = "none" | "gzip" | "zstd";
 
@@ -46,11 +48,10 @@ function compressionOf(head: Buffer): Compression {
 function decompressAs(compression: Compression, bytes: AsyncIterable<Uint8Array>): Readable {
   if (compression === "none") return Readable.from(bytes, { objectMode: false });
   // Node's zlib works in a thread of its own, but only while it has more to take and room for what it makes.
-  const highWaterMark = 2 * OUTPUT_CHUNK_BYTES;
   const options = {
     chunkSize: OUTPUT_CHUNK_BYTES,
-    readableHighWaterMark: highWaterMark,
-    writableHighWaterMark: highWaterMark,
+    readableHighWaterMark: 2 * OUTPUT_CHUNK_BYTES,
+    writableHighWaterMark: INPUT_BYTES,
   };
   // The end of a pipeline gives the error of whatever failed in it.
   const ignore = () => {};

@@ -7,7 +7,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-const BYTES_BETWEEN = 4 * 2 ** 20;
+const BYTES_BETWEEN = 2 * 2 ** 20;
 
 type Collect = (options: { readonly type: "minor" }) => void;
 

@@ -11,7 +11,7 @@ import { encodeError, type FromUnpacker, type ToUnpacker } from "./unpack-messag
 type Begin = Extract<ToUnpacker, { readonly kind: "unpack" }>;
 
 /** Of packed bytes: a few steps of decompression, so that it seldom waits for this thread to read more. */
-const READ_BYTES = 256 * 1024;
+const READ_BYTES = 128 * 1024;
 
 /** The layer that is being unpacked. */
 class Unpacking {
