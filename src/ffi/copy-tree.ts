@@ -3,8 +3,9 @@
  * attributes, hard links, holes. Source and target are open directories, every name is one component that
  * is not followed, and nothing is run or opened that is not a regular file or a directory.
  */
-import { closeSync, constants, ftruncateSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, ftruncateSync, readSync } from "node:fs";
 import { hasErrno } from "../base/errors.ts";
+import { writeAt } from "../base/write-at.ts";
 import {
   chmodAt,
   chownAt,
@@ -159,11 +160,8 @@ function copyContents(source: number, target: number, { sparse }: { sparse: bool
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   let position = 0;
   for (let size = readSync(source, buffer); size > 0; size = readSync(source, buffer)) {
-    if (!(sparse && isZero(buffer.subarray(0, size)))) {
-      for (let at = 0; at < size; ) {
-        at += writeSync(target, buffer, at, size - at, position + at);
-      }
-    }
+    const chunk = buffer.subarray(0, size);
+    if (!(sparse && isZero(chunk))) writeAt(target, chunk, position);
     position += size;
   }
   if (sparse) ftruncateSync(target, position); // its end may be a hole, too

@@ -13,12 +13,12 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { hasErrno, TsrunError } from "../base/errors.ts";
 import { faultPoint } from "../base/fault.ts";
+import { writeAt } from "../base/write-at.ts";
 import { flock, isStillAt } from "../ffi/index.ts";
 import type { Descriptor } from "./config.ts";
 import { hexOf } from "./digest.ts";
@@ -87,7 +87,8 @@ export class Ingest implements Disposable {
       }
       let at = offset;
       for await (const chunk of source(this.#descriptor, { offset, hash })) {
-        at += writeAt(fd, chunk, at);
+        writeAt(fd, chunk, at);
+        at += chunk.length;
         yield chunk;
       }
       this.#isWhole = true;
@@ -164,13 +165,6 @@ export async function* readChunks(
     at += bytesRead;
     yield buffer.subarray(0, bytesRead);
   }
-}
-
-function writeAt(fd: number, chunk: Uint8Array, at: number): number {
-  for (let written = 0; written < chunk.length; ) {
-    written += writeSync(fd, chunk, written, chunk.length - written, at + written);
-  }
-  return chunk.length;
 }
 
 function describeFull(error: unknown): unknown {

@@ -1,8 +1,9 @@
 /**
  * What a file of an archive holds, into the file: chunk by chunk as it comes, with holes where there is nothing.
  */
-import { ftruncateSync, writeSync } from "node:fs";
+import { ftruncateSync } from "node:fs";
 import { hasErrno, TsrunError } from "../base/errors.ts";
+import { writeAt } from "../base/write-at.ts";
 import type { Entry } from "./entry.ts";
 import { invalid } from "./invalid-member.ts";
 import { placeContents } from "./sparse.ts";
@@ -76,12 +77,6 @@ class WholeContents implements Contents {
 
   end(): void {
     if (this.#written < this.#size) ftruncateSync(this.#fd, this.#size);
-  }
-}
-
-function writeAt(fd: number, chunk: Uint8Array, offset: number): void {
-  for (let written = 0; written < chunk.length; ) {
-    written += writeSync(fd, chunk, written, chunk.length - written, offset + written);
   }
 }
 
