@@ -18,26 +18,35 @@ void launch_inject_fault(const struct launch *launch)
 	kill(pid ? (pid_t)pid : launch->self, SIGKILL);
 }
 
+/* Does the op, and moves on to the last of those that its end skips. What op_apply says. */
+static int run_op(struct launch *launch, uint32_t *i)
+{
+	const struct plan_op *op = &launch->plan->ops[*i];
+	int done;
+
+	if (launch->plan->header->fault_op == *i)
+		launch_inject_fault(launch);
+	done = op_apply(launch->context, op);
+	*i += done >= 0 ? op->skip_ok : op->skip_failed;
+	return done;
+}
+
+static void warn(uint32_t index, int done)
+{
+	report(FD_CONTROL, REPORT_WARNED, index, -done, 0);
+}
+
 struct failure launch_run_ops(struct launch *launch, uint32_t from, uint32_t to)
 {
-	const struct plan *plan = launch->plan;
-
 	for (uint32_t i = from; i < to; i++) {
-		const struct plan_op *op = &plan->ops[i];
-		int done;
+		const uint32_t index = i;
+		const struct plan_op *op = &launch->plan->ops[index];
+		const int done = run_op(launch, &i);
 
-		if (plan->header->fault_op == i)
-			launch_inject_fault(launch);
-		done = op_apply(launch->context, op);
-		if (done >= 0) {
-			i += op->skip_ok;
-			continue;
-		}
-		if (!op_tolerates(op, done))
-			return failed(i, done);
-		if (op->flags & OP_FLAG_WARN)
-			report(FD_CONTROL, REPORT_WARNED, i, -done, 0);
-		i += op->skip_failed;
+		if (done < 0 && !op_tolerates(op, done))
+			return failed(index, done);
+		if (done < 0 && op->flags & OP_FLAG_WARN)
+			warn(index, done);
 	}
 	return success;
 }
@@ -49,21 +58,14 @@ struct failure launch_run_phase(struct launch *launch, enum plan_phase phase)
 
 void launch_tear_down(struct launch *launch)
 {
-	const struct plan *plan = launch->plan;
+	const uint32_t *start = launch->plan->phase_start;
 
-	for (uint32_t i = plan->phase_start[PHASE_TEARDOWN]; i < plan->phase_start[PHASE_COUNT]; i++) {
-		const struct plan_op *op = &plan->ops[i];
-		int done;
+	for (uint32_t i = start[PHASE_TEARDOWN]; i < start[PHASE_COUNT]; i++) {
+		const uint32_t index = i;
+		const struct plan_op *op = &launch->plan->ops[index];
+		const int done = run_op(launch, &i);
 
-		if (plan->header->fault_op == i)
-			launch_inject_fault(launch);
-		done = op_apply(launch->context, op);
-		if (done >= 0) {
-			i += op->skip_ok;
-			continue;
-		}
-		if (op_tolerates(op, done) ? op->flags & OP_FLAG_WARN : done != -ENOENT)
-			report(FD_CONTROL, REPORT_WARNED, i, -done, 0);
-		i += op->skip_failed;
+		if (done < 0 && (op_tolerates(op, done) ? op->flags & OP_FLAG_WARN : done != -ENOENT))
+			warn(index, done);
 	}
 }

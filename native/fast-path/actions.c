@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "actions.h"
 #include "checks.h"
 #include "events.h"
+#include "../syscalls.h"
 
 /* All of it, also into a pipe that somebody made non-blocking. A reader that has gone wanted no more. */
 bool act_print(const struct scene *scene, const char *const *operands)
@@ -83,7 +83,7 @@ bool act_signal(const struct scene *scene, const char *const *operands)
 	if (pidfd < 0)
 		return false;
 	sent = check_alive(scene, operands) &&
-	       syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) == 0;
+	       sys_pidfd_send_signal(pidfd, number) == 0;
 	close(pidfd);
 	return sent;
 }

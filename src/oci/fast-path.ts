@@ -8,7 +8,7 @@
  * The file is a sequence of words, each ended by a zero byte: a head, then cases of CASE COMMAND FLAGS,
  * checks, actions, END. Each check and action has its fixed number of operands.
  */
-import type { CreatedRecord } from "./records.ts";
+import { type CreatedRecord, EXEC_FIFO, RESULT_FIFO } from "./records.ts";
 import { composeState } from "./state.ts";
 import type { Status } from "./status.ts";
 import { TRANSIENT_UNITS } from "./transient-units.ts";
@@ -71,9 +71,6 @@ function checksOf(status: Exclude<Status, "creating" | "stopped">, record: Creat
   if (status === "paused") return [...lives(record), ["frozen", cgroup]];
   return [...lives(record), ["thawed", cgroup], waits];
 }
-
-const EXEC_FIFO = "exec.fifo";
-const RESULT_FIFO = "result.fifo";
 
 function lives({ bootId, init }: CreatedRecord): Check[] {
   return [

@@ -64,6 +64,10 @@ export interface ContainerPaths {
   readonly notifyDir: string;
 }
 
+/** Their names in the container's directory. */
+export const EXEC_FIFO = "exec.fifo";
+export const RESULT_FIFO = "result.fifo";
+
 export function containerPaths(root: string, id: string): ContainerPaths {
   const dir = `${root}/${id}`;
   return {
@@ -71,8 +75,8 @@ export function containerPaths(root: string, id: string): ContainerPaths {
     state: `${dir}/state.json`,
     config: `${dir}/config.json`,
     fastPath: `${dir}/fast-path`,
-    execFifo: `${dir}/exec.fifo`,
-    resultFifo: `${dir}/result.fifo`,
+    execFifo: `${dir}/${EXEC_FIFO}`,
+    resultFifo: `${dir}/${RESULT_FIFO}`,
     notifyDir: `${dir}/notify`,
   };
 }
